@@ -1,0 +1,104 @@
+/**
+ * The interface every backend implements: load a Program with its weights, run batches, keep the KV pages.
+ * The engine decides which sequence owns which page; the backend only stores them.
+ */
+import type { WorkOptions } from '../core/progress.ts';
+import type { Program } from '../program/program.ts';
+import type { WeightSource } from '../pxi/weight-source.ts';
+
+export type DeviceName = 'reference' | 'cpu' | 'gpu';
+
+/**
+ * One run of the Program: entries (token, sequence, position), prompt processing, decoding, several users' sequences and
+ * speculative checks alike. Entries of one sequence stand in ascending position.
+ */
+export interface Batch {
+  /** Sequence of each entry: an index into `pages`. [tokens] */
+  readonly sequences: Int32Array;
+  /** Position of each entry within its sequence. [tokens] */
+  readonly positions: Int32Array;
+  /** For each sequence, its KV pages in order: page i holds positions i x pageTokens to (i + 1) x pageTokens - 1. */
+  readonly pages: readonly (readonly number[])[];
+  /** Which entries' rows `takeRows` keeps, ascending. [outputs] */
+  readonly outputEntries: Int32Array;
+  /** One row an output, for the `sample` op. */
+  readonly sampling?: readonly SamplingSettings[];
+  /** The Program's inputs by name: `tokens` and, for op-level tests, any others. */
+  readonly inputs: Readonly<Record<string, Int32Array | Float32Array>>;
+}
+
+/** The settings of one `sample` row. docs: program/README or reference/sample.ts is the specification of the order of steps. */
+export interface SamplingSettings {
+  /** 0 = greedy. */
+  readonly temperature: number;
+  /** Keep the k likeliest. 0 = off. */
+  readonly topK: number;
+  /** Keep the smallest set whose probability reaches p. 1 = off. */
+  readonly topP: number;
+  /** Drop what is less likely than minP x the likeliest. 0 = off. */
+  readonly minP: number;
+  /** Logits of tokens in `recentTokens` are divided (positive) or multiplied (negative) by this. 1 = off. */
+  readonly repeatPenalty: number;
+  /** Subtracted once for each occurrence in `recentTokens`. */
+  readonly frequencyPenalty: number;
+  /** Subtracted once for each distinct token in `recentTokens`. */
+  readonly presencePenalty: number;
+  readonly recentTokens: Int32Array;
+  /** Added to the logits of single tokens before anything else. */
+  readonly bias: readonly (readonly [token: number, bias: number])[];
+  /** Random numbers are counter-based: a function of (seed, position) alone. */
+  readonly seed: number;
+  readonly position: number;
+  /** Return this many of the likeliest tokens with their log-probabilities. */
+  readonly topLogprobs: number;
+}
+
+export interface SampledToken {
+  readonly token: number;
+  /** ln p of the token under the model's own distribution (temperature 1, before penalties). */
+  readonly logprob: number;
+  /** The likeliest tokens, best first, under the same distribution. */
+  readonly top: readonly (readonly [token: number, logprob: number])[];
+}
+
+export interface StepResult {
+  /** Filled when the Program has a `sample` op and the batch has sampling rows. One an output. */
+  readonly sampled: readonly SampledToken[];
+  /** The values asked for, flat, in the shape the Program declares. */
+  readonly values: ReadonlyMap<string, Float32Array | Int32Array>;
+}
+
+export interface StepOptions {
+  signal?: AbortSignal | undefined;
+  /** Names of values to read back: `logits`, or any value of the Program (for op-by-op comparison). */
+  readBack?: readonly string[];
+}
+
+export interface LoadOptions extends WorkOptions {
+  /** KV positions a page holds. */
+  pageTokens?: number;
+  /** Pages to provide for. */
+  pageCount: number;
+}
+
+/** A Program with its weights and KV pages on one device. */
+export interface Executor {
+  readonly device: DeviceName;
+  readonly program: Program;
+  readonly pageTokens: number;
+  readonly pageCount: number;
+  step(batch: Batch, options?: StepOptions): Promise<StepResult>;
+  /** Copies the first `tokens` positions of a page, in every layer: what a fork does with its partial page. */
+  copyPage(from: number, to: number, tokens: number): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+export interface Backend {
+  readonly device: DeviceName;
+  /** One line for people: what it runs on. */
+  readonly description: string;
+  /** Bytes needed for the Program's weights and the given KV pages, before anything is loaded. */
+  estimateBytes(program: Program, pages: { pageCount: number; pageTokens: number }): number;
+  /** Reads each weight once, from the source into the device. On any failure nothing stays behind. */
+  load(program: Program, weights: WeightSource, options: LoadOptions): Promise<Executor>;
+}

@@ -1,0 +1,72 @@
+/** A one-line progress bar with rate and time left, for work of more than a second. Silent when stderr is not a terminal. */
+import type { WriteStream } from 'node:tty';
+import type { OnProgress, Progress } from '../core/progress.ts';
+
+const REDRAW_MS = 100;
+const BAR_CELLS = 24;
+
+export interface ProgressBar {
+  readonly onProgress: OnProgress;
+  clear(): void;
+}
+
+export function createProgressBar(stream: WriteStream): ProgressBar {
+  if (!stream.isTTY) return { onProgress: () => {}, clear: () => {} };
+  const begun = performance.now();
+  let phaseBegun = begun;
+  let phase = '';
+  let drawnAt = Number.NEGATIVE_INFINITY;
+  let drawn = false;
+  return {
+    onProgress(progress) {
+      const now = performance.now();
+      if (progress.phase !== phase) {
+        phase = progress.phase;
+        phaseBegun = now;
+      }
+      if (now - begun < 300 || now - drawnAt < REDRAW_MS) return;
+      drawnAt = now;
+      drawn = true;
+      stream.write(`\r\x1b[2K${formatProgress(progress, (now - phaseBegun) / 1000).slice(0, stream.columns - 1)}`);
+    },
+    clear() {
+      if (drawn) stream.write('\r\x1b[2K');
+    },
+  };
+}
+
+/** "converting  [######------------------]  25 %  1.2 of 4.8 GB  0.41 GB/s  9 s left" */
+export function formatProgress({ phase, done, total, unit }: Progress, seconds: number): string {
+  const rate = seconds > 0 ? done / seconds : 0;
+  const amount = total === undefined ? quantity(done, unit) : `${quantity(done, unit)} of ${quantity(total, unit)}`;
+  const speed = rate > 0 ? `  ${quantity(rate, unit)}/s` : '';
+  if (total === undefined || total === 0) return `${phase}  ${amount}${speed}`;
+  const share = Math.min(1, done / total);
+  const bar = '#'.repeat(Math.round(share * BAR_CELLS)).padEnd(BAR_CELLS, '-');
+  const left = rate > 0 ? `  ${duration((total - done) / rate)} left` : '';
+  return `${phase}  [${bar}] ${String(Math.floor(share * 100)).padStart(3)} %  ${amount}${speed}${left}`;
+}
+
+function quantity(count: number, unit: Progress['unit']): string {
+  return unit === 'bytes'
+    ? formatBytes(count)
+    : `${count >= 100 ? Math.round(count) : count.toFixed(1).replace('.0', '')} ${unit}`;
+}
+
+/** Decimal units, three significant digits: "4.68 GB". */
+export function formatBytes(bytes: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let index = 0;
+  while (value >= 1000 && index < units.length - 1) {
+    value /= 1000;
+    index++;
+  }
+  return `${index === 0 ? Math.round(value) : value.toPrecision(3)} ${units[index]}`;
+}
+
+function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}

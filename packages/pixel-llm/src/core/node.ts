@@ -1,0 +1,212 @@
+/**
+ * The Node side of core/: files as byte sources and sinks, native hashes. Importing it installs the native hashes.
+ */
+import { createHash } from 'node:crypto';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { ByteSink } from './byte-sink.ts';
+import { type ByteSource, checkRange, type ReadOptions, totalLength } from './byte-source.ts';
+import { PixelError, throwIfAborted } from './errors.ts';
+import { installHashFunctions } from './hashing.ts';
+
+installHashFunctions({
+  crc32,
+  createSha256() {
+    const hash = createHash('sha256');
+    return { update: (bytes) => void hash.update(bytes), digestHex: () => hash.digest('hex') };
+  },
+});
+
+/** The kernel takes at most 1024 buffers a call (IOV_MAX). */
+const MAX_BUFFERS_A_CALL = 1024;
+
+/** Opens a file for reading. Throws `file-not-found`, `io`. */
+export async function openFileByteSource(path: string): Promise<ByteSource> {
+  try {
+    const handle = await open(path, 'r');
+    const facts = await handle.stat();
+    if (!facts.isFile()) {
+      await handle.close();
+      throw new PixelError('bad-argument', `${path} is not a file.`);
+    }
+    return new FileByteSource(path, facts.size, handle);
+  } catch (error) {
+    throw fileError(error, path);
+  }
+}
+
+class FileByteSource implements ByteSource {
+  readonly name: string;
+  readonly size: number;
+  #handle: FileHandle | undefined;
+
+  constructor(name: string, size: number, handle: FileHandle) {
+    this.name = name;
+    this.size = size;
+    this.#handle = handle;
+  }
+
+  async read(offset: number, targets: readonly Uint8Array[], { signal }: ReadOptions = {}): Promise<void> {
+    throwIfAborted(signal);
+    checkRange(this, offset, totalLength(targets));
+    const handle = this.#handle;
+    if (!handle) throw new PixelError('disposed', `${this.name} was closed.`);
+    try {
+      await transferAll(targets, offset, (part, at) => handle.readv(part, at).then((result) => result.bytesRead));
+    } catch (error) {
+      throw fileError(error, this.name);
+    }
+  }
+
+  async dispose(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = undefined;
+    await handle?.close();
+  }
+}
+
+let temporaryNumber = 0;
+
+/**
+ * A file that appears under its name only when whole: written beside it under a temporary name, flushed to disk and renamed.
+ * An interruption at any moment leaves the old file, or none.
+ */
+export async function openFileByteSink(path: string, { sync = true }: { sync?: boolean } = {}): Promise<ByteSink> {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${temporaryNumber++}.part`);
+  try {
+    return new FileByteSink(path, temporary, await open(temporary, 'wx+'), sync);
+  } catch (error) {
+    throw fileError(error, path);
+  }
+}
+
+class FileByteSink implements ByteSink {
+  readonly name: string;
+  readonly #temporary: string;
+  readonly #sync: boolean;
+  #handle: FileHandle | undefined;
+  #length = 0;
+
+  constructor(name: string, temporary: string, handle: FileHandle, sync: boolean) {
+    this.name = name;
+    this.#temporary = temporary;
+    this.#handle = handle;
+    this.#sync = sync;
+    openTemporaries.add(temporary);
+  }
+
+  async write(chunks: readonly Uint8Array[]): Promise<void> {
+    const handle = this.#open();
+    try {
+      await transferAll(chunks, this.#length, (part, at) =>
+        handle.writev(part, at).then((result) => result.bytesWritten),
+      );
+      this.#length += totalLength(chunks);
+    } catch (error) {
+      throw fileError(error, this.name);
+    }
+  }
+
+  async writeAt(offset: number, bytes: Uint8Array): Promise<void> {
+    const handle = this.#open();
+    if (offset < 0 || offset + bytes.length > this.#length) {
+      throw new PixelError(
+        'bad-argument',
+        `${this.name}: bytes ${offset} to ${offset + bytes.length} were never written.`,
+      );
+    }
+    try {
+      await transferAll([bytes], offset, (part, at) => handle.writev(part, at).then((result) => result.bytesWritten));
+    } catch (error) {
+      throw fileError(error, this.name);
+    }
+  }
+
+  async commit(): Promise<void> {
+    const handle = this.#open();
+    try {
+      if (this.#sync) await handle.sync();
+      await handle.close();
+      this.#handle = undefined;
+      await rename(this.#temporary, this.name);
+      openTemporaries.delete(this.#temporary);
+      if (this.#sync) await syncDirectory(dirname(this.name));
+    } catch (error) {
+      throw fileError(error, this.name);
+    }
+  }
+
+  async abort(): Promise<void> {
+    if (!openTemporaries.delete(this.#temporary)) return;
+    await this.#handle?.close().catch(() => {});
+    this.#handle = undefined;
+    await rm(this.#temporary, { force: true });
+  }
+
+  #open(): FileHandle {
+    if (!this.#handle) throw new PixelError('disposed', `${this.name} was already written.`);
+    return this.#handle;
+  }
+}
+
+/** Temporary files of sinks still being written: a command that is interrupted removes them. */
+const openTemporaries = new Set<string>();
+
+/** Removes the temporary files of all unfinished sinks: for a command's signal handler. */
+export async function removeTemporaryFiles(): Promise<void> {
+  await Promise.all([...openTemporaries].map((path) => rm(path, { force: true })));
+  openTemporaries.clear();
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Moves all of the buffers, however few bytes or buffers the kernel takes a call. */
+async function transferAll(
+  buffers: readonly Uint8Array[],
+  offset: number,
+  transfer: (part: Uint8Array[], at: number) => Promise<number>,
+): Promise<void> {
+  let index = 0;
+  let skip = 0;
+  let at = offset;
+  while (index < buffers.length) {
+    const part = buffers.slice(index, index + MAX_BUFFERS_A_CALL);
+    if (skip > 0) part[0] = part[0]!.subarray(skip);
+    const expected = totalLength(part);
+    let moved = expected === 0 ? 0 : await transfer(part, at);
+    if (moved === 0 && expected > 0) throw new PixelError('truncated', 'The file became shorter while it was read.');
+    at += moved;
+    moved += skip;
+    skip = 0;
+    const end = index + part.length;
+    while (index < end && moved >= buffers[index]!.length) moved -= buffers[index++]!.length;
+    skip = moved;
+  }
+}
+
+function fileError(error: unknown, path: string): unknown {
+  if (error instanceof PixelError || !(error instanceof Error)) return error;
+  const code = 'code' in error ? error.code : undefined;
+  if (code === 'ENOENT') return new PixelError('file-not-found', `${path} does not exist.`, { cause: error });
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new PixelError('file-not-found', `${path} may not be opened: permission denied.`, { cause: error });
+  }
+  if (code === 'ENOSPC') return new PixelError('io', `${path}: the disk is full.`, { cause: error });
+  return new PixelError('io', `${path}: ${error.message}.`, { cause: error });
+}
+
+/** True when something exists at the path. */
+export async function pathExists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
