@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { formatBytes, formatProgress } from './progress-bar.ts';
+
+describe('The progress bar', () => {
+  test('shows share, amount, rate and time left', () => {
+    const line = formatProgress({ phase: 'converting', done: 1.2e9, total: 4.8e9, unit: 'bytes' }, 3);
+    assert.equal(line, 'converting  [######------------------]  25 %  1.20 GB of 4.80 GB  400 MB/s  9 s left');
+  });
+
+  test('does without a total, a rate, or a beginning', () => {
+    assert.equal(formatProgress({ phase: 'reading', done: 0, unit: 'tensors' }, 0), 'reading  0 tensors');
+    assert.equal(formatProgress({ phase: 'empty', done: 0, total: 0, unit: 'bytes' }, 1), 'empty  0 bytes of 0 bytes');
+    assert.match(formatProgress({ phase: 'long', done: 1, total: 1e6, unit: 'lines' }, 1), /278 h left|277\.8 h left/);
+  });
+
+  test('says sizes in decimal units with three digits', () => {
+    assert.deepEqual([0, 999, 1500, 749_728, 4.68e9].map(formatBytes), [
+      '0 bytes',
+      '999 bytes',
+      '1.50 kB',
+      '750 kB',
+      '4.68 GB',
+    ]);
+  });
+});
