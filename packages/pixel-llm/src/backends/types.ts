@@ -10,7 +10,9 @@ export type DeviceName = 'reference' | 'cpu' | 'gpu';
 
 /**
  * One run of the Program: entries (token, sequence, position), prompt processing, decoding, several users' sequences and
- * speculative checks alike. Entries of one sequence stand in ascending position.
+ * speculative checks alike. Entries of one sequence stand in ascending position; all earlier positions of the sequence must have
+ * been run before, or be part of the batch. No two entries may write the same place of the same page.
+ * `step` throws `bad-argument` for a batch that contradicts itself or names what does not exist, before it changes anything.
  */
 export interface Batch {
   /** Sequence of each entry: an index into `pages`. [tokens] */
@@ -23,15 +25,15 @@ export interface Batch {
   readonly outputEntries: Int32Array;
   /** One row an output, for the `sample` op. */
   readonly sampling?: readonly SamplingSettings[];
-  /** The Program's inputs by name: `tokens` and, for op-level tests, any others. */
+  /** The Program's inputs by name, flat. `positions` is taken from above and need not be given. */
   readonly inputs: Readonly<Record<string, Int32Array | Float32Array>>;
 }
 
-/** The settings of one `sample` row. docs: program/README or reference/sample.ts is the specification of the order of steps. */
+/** The settings of one `sample` row. reference/sample.ts is the specification: what is done, in which order, with which numbers. */
 export interface SamplingSettings {
   /** 0 = greedy. */
   readonly temperature: number;
-  /** Keep the k likeliest. 0 = off. */
+  /** Keep the k likeliest. 0 = off. More than 256 means 256, unless `wholeVocabulary`. */
   readonly topK: number;
   /** Keep the smallest set whose probability reaches p. 1 = off. */
   readonly topP: number;
@@ -46,10 +48,12 @@ export interface SamplingSettings {
   readonly recentTokens: Int32Array;
   /** Added to the logits of single tokens before anything else. */
   readonly bias: readonly (readonly [token: number, bias: number])[];
-  /** Random numbers are counter-based: a function of (seed, position) alone. */
+  /** Choose among the whole vocabulary, not only its 256 likeliest tokens: exact, but slow on a GPU. */
+  readonly wholeVocabulary?: boolean;
+  /** Random numbers are counter-based: a function of (seed, position) alone. Both whole numbers >= 0, the seed below 2^53. */
   readonly seed: number;
   readonly position: number;
-  /** Return this many of the likeliest tokens with their log-probabilities. */
+  /** Return this many of the likeliest tokens with their log-probabilities. At most 256, unless `wholeVocabulary`. */
   readonly topLogprobs: number;
 }
 
@@ -74,8 +78,11 @@ export interface StepOptions {
   readBack?: readonly string[];
 }
 
+/** A page of 64 positions: small enough to waste little on a short sequence, large enough that page tables stay short. */
+export const DEFAULT_PAGE_TOKENS = 64;
+
 export interface LoadOptions extends WorkOptions {
-  /** KV positions a page holds. */
+  /** KV positions a page holds. Default: DEFAULT_PAGE_TOKENS. */
   pageTokens?: number;
   /** Pages to provide for. */
   pageCount: number;
@@ -87,6 +94,7 @@ export interface Executor {
   readonly program: Program;
   readonly pageTokens: number;
   readonly pageCount: number;
+  /** Throws `bad-argument`, `not-finite`, `aborted`, `disposed`. */
   step(batch: Batch, options?: StepOptions): Promise<StepResult>;
   /** Copies the first `tokens` positions of a page, in every layer: what a fork does with its partial page. */
   copyPage(from: number, to: number, tokens: number): Promise<void>;
@@ -99,6 +107,9 @@ export interface Backend {
   readonly description: string;
   /** Bytes needed for the Program's weights and the given KV pages, before anything is loaded. */
   estimateBytes(program: Program, pages: { pageCount: number; pageTokens: number }): number;
-  /** Reads each weight once, from the source into the device. On any failure nothing stays behind. */
+  /**
+   * Reads each weight once, from the source into the device. On any failure nothing stays behind.
+   * Throws `bad-program`, `unknown-tensor`, `unsupported-type`, `out-of-memory`, `aborted`, and what the source throws.
+   */
   load(program: Program, weights: WeightSource, options: LoadOptions): Promise<Executor>;
 }

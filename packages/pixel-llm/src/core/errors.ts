@@ -25,6 +25,7 @@ export const ERROR_CODES = {
   'bad-program': 'A Program names a value, weight or op that does not exist, or shapes that do not fit.',
   'unknown-pre-tokenizer': 'The tokenizer model or pre-tokenizer of the model is not one this project knows.',
   'bad-template': 'The chat template of the model is missing or cannot be rendered.',
+  'not-finite': 'The model computed something that is not a number: its weights or the sampling settings are unusable.',
   'unknown-device': 'There is no device of that name.',
   'unknown-format': 'The file is of none of the formats this command reads.',
   'context-full': 'The prompt and answer no longer fit the context of the model.',
