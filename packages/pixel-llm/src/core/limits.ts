@@ -17,6 +17,10 @@ export const LIMITS = {
   nameBytes: 65_536,
   /** GGUF: bytes from the file's start to its first tensor: what reading a head may allocate. */
   headBytes: 1_073_741_824,
+  /** GGUF: bytes of one tensor, and weights of one dimension: 2^46 keeps every product and sum an exact integer. */
+  tensorBytes: 70_368_744_177_664,
+  /** GGUF: general.alignment. Files use 32; a huge one would make a writer pad without end. */
+  alignment: 16_777_216,
   /** PNG: pixels a side that a reader accepts. */
   pictureSide: 16_777_216,
   /** PNG: bytes of one ancillary chunk that a reader looks into. */
