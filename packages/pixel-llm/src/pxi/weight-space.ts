@@ -53,6 +53,15 @@ export function placeTensors(layers: readonly ModelLayer[], tensors: ReadonlyMap
   return space;
 }
 
+/** The space of one tensor alone, cut into parts only where it would be more than twice as high as wide. */
+export function placeTensor(tensor: TensorInfo): WeightSpace {
+  const items = [{ name: tensor.name, columns: columnsOf(tensor), rows: rowsOf(tensor) }];
+  const block = { layer: { id: tensor.name, role: 'other', tensors: [tensor.name] }, items } as const;
+  const weights = columnsOf(tensor) * rowsOf(tensor);
+  const placed = packWithin(block, Math.max(columnsOf(tensor), Math.ceil(Math.sqrt(weights / 2))), 0);
+  return { ...placed, gutter: 0, rectangles: new Map(placed.rectangles), layers: new Map() };
+}
+
 interface Item {
   readonly name: string;
   readonly columns: number;
@@ -138,9 +147,11 @@ function composePage(
       [x, lineHeight] = [0, 0];
     }
     const top = y + gutter;
-    layers.set(block.layer.id, { x, y: top, width: placed.width, height: placed.height });
+    // The lines that are no layer's are framed as wide as the page: what stands above and below each other should align.
+    const frameWidth = isLayer ? placed.width : Math.max(placed.width, pageWidth);
+    layers.set(block.layer.id, { x, y: top, width: frameWidth, height: placed.height });
     for (const [name, at] of placed.rectangles) rectangles.set(name, { ...at, x: x + at.x, y: top + at.y });
-    width = Math.max(width, x + placed.width);
+    width = Math.max(width, x + frameWidth);
     lineHeight = Math.max(lineHeight, gutter + placed.height);
     x = isLayer ? x + placed.width + gutter : pageWidth + 1;
   }
@@ -160,8 +171,9 @@ function packWithin(block: Block, pageWidth: number, gutter: number): PlacedBloc
 }
 
 /**
- * Fills columns of `height` rows from left to right: a tensor stands under the one before it when there is room (key over value),
- * else in a new column; one taller than that is cut into parts side by side. Above each is a gutter, around all half a gutter.
+ * Fills columns of `height` rows from left to right: a tensor stands under the one before it when there is room (key over value;
+ * their second line of text may make the block that much higher), else in a new column; one taller than that is cut into parts
+ * side by side. Above each is a gutter, around all half a gutter.
  */
 function pack({ items }: Block, height: number, gutter: number): PlacedBlock {
   const margin = Math.ceil(gutter / 2);
@@ -173,7 +185,7 @@ function pack({ items }: Block, height: number, gutter: number): PlacedBlock {
     const parts = Math.max(1, Math.ceil(rows / height));
     const partRows = Math.max(1, Math.ceil(rows / parts));
     const width = columns * parts + partGap * (parts - 1);
-    const fits = column.y + gutter + partRows <= height + gutter && width <= column.width;
+    const fits = column.y + gutter + partRows <= height + 2 * gutter && width <= column.width;
     if (!fits && column.width > 0) column = { x: column.x + column.width + margin, y: 0, width: 0 };
     const y = column.y + gutter;
     rectangles.push([name, { x: column.x, y, width, height: partRows, partRows, partStride: columns + partGap }]);
