@@ -7,9 +7,10 @@ import packageFacts from '../../package.json' with { type: 'json' };
 import { PixelError, type PixelErrorCode } from '../core/errors.ts';
 import { removeTemporaryFiles } from '../core/node.ts';
 import { createContext, type RegisterCommand } from './command.ts';
+import { registerFs } from './fs.ts';
 
 /** In the order the help lists them. */
-const COMMANDS: readonly RegisterCommand[] = [];
+const COMMANDS: readonly RegisterCommand[] = [registerFs];
 
 /** Failures that are the caller's mistake rather than the work's. */
 const USAGE_ERRORS: ReadonlySet<PixelErrorCode> = new Set([

@@ -8,6 +8,9 @@ import { PixelError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Picture } from './picture.ts';
 
+/** What this program calls itself in the manifests it writes. */
+export const CREATED_BY = 'pixel-llm';
+
 const count: z.ZodNumber = z.number().int().nonnegative();
 
 /** Bytes of the raster of one picture, as PixelRun. */
