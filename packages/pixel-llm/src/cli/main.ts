@@ -8,9 +8,10 @@ import { PixelError, type PixelErrorCode } from '../core/errors.ts';
 import { removeTemporaryFiles } from '../core/node.ts';
 import { createContext, type RegisterCommand } from './command.ts';
 import { registerFs } from './fs.ts';
+import { registerMakeModel } from './make-model.ts';
 
 /** In the order the help lists them. */
-const COMMANDS: readonly RegisterCommand[] = [registerFs];
+const COMMANDS: readonly RegisterCommand[] = [registerFs, registerMakeModel];
 
 /** Failures that are the caller's mistake rather than the work's. */
 const USAGE_ERRORS: ReadonlySet<PixelErrorCode> = new Set([
