@@ -47,4 +47,8 @@ export const LIMITS = {
   textBytes: 67_108_864,
   /** Tokenizer: UTF-16 units of a special token. Each may be tried at every place of a text. */
   specialTokenLength: 1024,
+  /** Chat template: UTF-16 units of its text. Real ones reach some 100 k. */
+  chatTemplateLength: 1_048_576,
+  /** Chat template: steps of one rendering. A template that loops for ever must end; long conversations need some 100 k. */
+  templateSteps: 10_000_000,
 } as const;

@@ -8,7 +8,7 @@ import { PixelError } from '../core/errors.ts';
 export interface SamplingOptions {
   /** 0 takes the likeliest token always (greedy); higher is more surprising. Default 0.8. */
   temperature?: number | undefined;
-  /** Choose among the k likeliest tokens only; 0 = among all. Default 40. */
+  /** Choose among the k likeliest tokens only; 0 = off. Default 40. */
   topK?: number | undefined;
   /** Choose among the fewest tokens whose probabilities sum to p; 1 = among all. Default 0.95. */
   topP?: number | undefined;
@@ -20,6 +20,8 @@ export interface SamplingOptions {
   frequencyPenalty?: number | undefined;
   /** Taken from a token's logit once if it stands in the last `repeatWindow` tokens. Default 0. */
   presencePenalty?: number | undefined;
+  /** Choose among the whole vocabulary, not only its 256 likeliest tokens: slow on a GPU. Default false. */
+  wholeVocabulary?: boolean | undefined;
   /** How many tokens back the three penalties look. Default 64. */
   repeatWindow?: number | undefined;
   /** A whole number from 0 to 2^53 - 1. The same seed gives the same text. Default: a random one, which the result names. */
@@ -43,7 +45,7 @@ const MOST_LOGPROBS = 256;
 export function createSampler(options: SamplingOptions, vocab: number): Sampler {
   const { temperature = 0.8, topK = 40, topP = 0.95, minP = 0.05 } = options;
   const { repeatPenalty = 1, frequencyPenalty = 0, presencePenalty = 0, repeatWindow = 64, logprobs = 0 } = options;
-  const { seed = randomSeed() } = options;
+  const { wholeVocabulary = false, seed = randomSeed() } = options;
   checkNumber('temperature', temperature, 0, 1000);
   checkWhole('topK', topK, 0);
   checkNumber('topP', topP, 0, 1);
@@ -56,7 +58,8 @@ export function createSampler(options: SamplingOptions, vocab: number): Sampler 
   checkWhole('logprobs', logprobs, 0, MOST_LOGPROBS);
   const bias = checkedBias(options.logitBias ?? [], vocab);
   const penalizes = repeatWindow > 0 && (repeatPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0);
-  const fixed = { temperature, topK, topP, minP, repeatPenalty, frequencyPenalty, presencePenalty, bias, seed };
+  const penalties = { repeatPenalty, frequencyPenalty, presencePenalty };
+  const fixed = { temperature, topK, topP, minP, ...penalties, bias, wholeVocabulary, seed };
   return {
     seed,
     settingsAfter: (context) => ({
