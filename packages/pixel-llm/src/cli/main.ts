@@ -7,11 +7,13 @@ import packageFacts from '../../package.json' with { type: 'json' };
 import { PixelError, type PixelErrorCode } from '../core/errors.ts';
 import { removeTemporaryFiles } from '../core/node.ts';
 import { createContext, type RegisterCommand } from './command.ts';
+import { registerConvert } from './convert.ts';
 import { registerFs } from './fs.ts';
 import { registerMakeModel } from './make-model.ts';
+import { registerVerify } from './verify.ts';
 
 /** In the order the help lists them. */
-const COMMANDS: readonly RegisterCommand[] = [registerFs, registerMakeModel];
+const COMMANDS: readonly RegisterCommand[] = [registerConvert, registerVerify, registerFs, registerMakeModel];
 
 /** Failures that are the caller's mistake rather than the work's. */
 const USAGE_ERRORS: ReadonlySet<PixelErrorCode> = new Set([

@@ -207,7 +207,7 @@ class Cursor {
     if (this.#capacity() <= this.lineBytes) {
       throw new PixelError(
         'bad-argument',
-        `A shard size of ${shardSize} bytes is too small: the manifest alone takes ${manifestBytes} bytes.`,
+        `A shard size of ${shardSize} bytes is too small: the first picture must hold a manifest and more than that.`,
       );
     }
   }

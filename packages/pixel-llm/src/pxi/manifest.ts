@@ -4,8 +4,11 @@
  * question. docs/format.md describes every field.
  */
 import { z } from 'zod';
+import type { ReadOptions } from '../core/byte-source.ts';
 import { PixelError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { baseManifestSchema, readManifest, sha256Schema } from '../png/manifest.ts';
+import type { Picture } from '../png/picture.ts';
 import type { LayerRole } from './layers.ts';
 
 /** No type has more fields. */
@@ -20,6 +23,8 @@ export type ManifestPlane = [field: string, line: number, x: number, byteLength:
 export interface MemberManifest {
   formatVersion: 1;
   kind: 'model';
+  /** The program that wrote the picture. */
+  createdBy: string;
   /** `index` counts from 0. */
   set: { id: string; index: number; count: number };
 }
@@ -65,7 +70,6 @@ export interface ModelManifest extends MemberManifest {
 
 const whole = z.int().nonnegative();
 const name = z.string().max(LIMITS.nameBytes);
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const runs = z.array(z.tuple([whole, whole, whole, whole]));
 const part = z.object({
   file: whole,
@@ -74,7 +78,7 @@ const part = z.object({
 });
 
 const member = {
-  formatVersion: z.literal(1),
+  ...baseManifestSchema.shape,
   kind: z.literal('model'),
   set: z.object({
     id: z.string().min(1).max(64),
@@ -91,8 +95,8 @@ const modelSchema: z.ZodType<ModelManifest> = z.object({
   contentLines: z.array(whole).min(1).max(LIMITS.setFiles),
   gguf: z.object({
     byteLength: whole,
-    head: z.object({ byteLength: whole.max(LIMITS.headBytes), sha256, runs }),
-    gaps: z.array(z.object({ position: whole, byteLength: whole, sha256, runs })),
+    head: z.object({ byteLength: whole.max(LIMITS.headBytes), sha256: sha256Schema, runs }),
+    gaps: z.array(z.object({ position: whole, byteLength: whole, sha256: sha256Schema, runs })),
   }),
   tensors: z
     .array(
@@ -101,7 +105,7 @@ const modelSchema: z.ZodType<ModelManifest> = z.object({
         type: z.tuple([name, whole]),
         dimensions: z.array(whole).max(4),
         position: whole,
-        sha256,
+        sha256: sha256Schema,
         parts: z.array(part).max(LIMITS.setFiles),
         place: z.tuple([whole, whole, whole, whole, whole, whole]),
       }),
@@ -119,38 +123,15 @@ const modelSchema: z.ZodType<ModelManifest> = z.object({
     .max(LIMITS.tensors),
 });
 
-/** Reads what any file of a set says about the set. Throws `bad-manifest`. */
-export function parseMemberManifest(bytes: Uint8Array, file: string): MemberManifest {
-  const manifest = check(memberSchema, parseJson(bytes, file), file);
-  if (manifest.set.index < manifest.set.count) return manifest;
-  throw new PixelError(
-    'bad-manifest',
-    `${file}: its manifest says it is file ${manifest.set.index + 1} of ${manifest.set.count}.`,
-  );
+/** Reads what any picture of a set says about the set. Throws `bad-manifest`, and what reading the pixels throws. */
+export async function readMemberManifest(picture: Picture, options?: ReadOptions): Promise<MemberManifest> {
+  const manifest = await readManifest(picture, memberSchema, options);
+  const { index, count } = manifest.set;
+  if (index < count) return manifest;
+  throw new PixelError('bad-manifest', `${picture.name}: its manifest says it is picture ${index + 1} of ${count}.`);
 }
 
-/** Reads the first file's manifest. Throws `bad-manifest`. */
-export function parseModelManifest(bytes: Uint8Array, file: string): ModelManifest {
-  return check(modelSchema, parseJson(bytes, file), file);
-}
-
-/** The bytes of a manifest: compact JSON, for a model has thousands of tensors. */
-export function encodeManifest(manifest: ModelManifest | MemberManifest): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(JSON.stringify(manifest));
-}
-
-function parseJson(bytes: Uint8Array, file: string): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new PixelError('bad-manifest', `${file}: its manifest is not JSON.`, { cause });
-  }
-}
-
-function check<Output>(schema: z.ZodType<Output>, value: unknown, file: string): Output {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const where = issue?.path.length ? issue.path.join('.') : 'the manifest';
-  throw new PixelError('bad-manifest', `${file}: its manifest is wrong at ${where}: ${issue?.message ?? 'no reason'}.`);
+/** Reads the first picture's manifest. Throws `bad-manifest`, and what reading the pixels throws. */
+export function readModelManifest(picture: Picture, options?: ReadOptions): Promise<ModelManifest> {
+  return readManifest(picture, modelSchema, options);
 }

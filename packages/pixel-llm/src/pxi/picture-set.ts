@@ -4,13 +4,12 @@
  */
 import { type ByteSource, checkRange, type ReadOptions, totalLength } from '../core/byte-source.ts';
 import { isPixelError, PixelError } from '../core/errors.ts';
-import { LIMITS } from '../core/limits.ts';
 import { type GgufHead, readGgufHead } from '../gguf/reader.ts';
 import type { OpenByteSource } from '../gguf/split.ts';
 import { openPicture } from '../png/open-picture.ts';
 import type { Picture } from '../png/picture.ts';
 import type { FileRun } from './layout.ts';
-import { type MemberManifest, parseMemberManifest, parseModelManifest } from './manifest.ts';
+import { type MemberManifest, readMemberManifest, readModelManifest } from './manifest.ts';
 import { siblingNames } from './set-names.ts';
 import { checkAgainstHead, resolveManifest, type StoredBytes, type StoredModel } from './stored-model.ts';
 
@@ -43,7 +42,7 @@ export async function openPictureSet(source: ByteSource, options: OpenPictureSet
     const given = await openMember(source, opened, options);
     const members = await openMembers(given, opened, options);
     const pictures = members.map(({ picture }) => picture);
-    const model = readModel(members);
+    const model = await readModel(pictures, options);
     const readRun: PictureSet['readRun'] = (run, start, target, readOptions) =>
       pictures[run.file]!.readPixels(run.offset + start, [target], readOptions);
     const head = await readHead(model, source.name, readRun, options);
@@ -57,24 +56,18 @@ export async function openPictureSet(source: ByteSource, options: OpenPictureSet
 
 interface Member {
   readonly picture: Picture;
-  readonly manifestBytes: Uint8Array;
   readonly manifest: MemberManifest;
 }
 
 async function openMember(source: ByteSource, opened: Picture[], options: ReadOptions): Promise<Member> {
   const picture = await openPicture(source, options);
   opened.push(picture);
-  const { kind, manifest: run } = picture.superblock;
+  const { kind } = picture.superblock;
   if (kind !== 'model') {
     const advice = kind === 'bytes' ? ': `pixel-llm fs get` gives the file in it back' : '';
     throw new PixelError('unknown-format', `${picture.name} is a picture of kind "${kind}", not a model${advice}.`);
   }
-  if (run.byteLength > LIMITS.manifestBytes) {
-    throw new PixelError('limit-exceeded', `${picture.name}: a manifest of ${run.byteLength} bytes is too long.`);
-  }
-  const manifestBytes = new Uint8Array(run.byteLength);
-  await picture.readPixels(run.offset, [manifestBytes], options);
-  return { picture, manifestBytes, manifest: parseMemberManifest(manifestBytes, picture.name) };
+  return { picture, manifest: await readMemberManifest(picture, options) };
 }
 
 async function openMembers(
@@ -135,11 +128,11 @@ function checkMember(given: Member, { picture, manifest }: Member, at: number): 
   throw new PixelError('bad-manifest', message);
 }
 
-function readModel(members: readonly Member[]): StoredModel {
-  const [first] = members;
+async function readModel(pictures: readonly Picture[], options: ReadOptions): Promise<StoredModel> {
+  const [first] = pictures;
   if (!first) throw new PixelError('bad-argument', 'A set has at least one picture.');
-  const model = resolveManifest(parseModelManifest(first.manifestBytes, first.picture.name), first.picture.name);
-  for (const [index, { picture }] of members.entries()) {
+  const model = resolveManifest(await readModelManifest(first, options), first.name);
+  for (const [index, picture] of pictures.entries()) {
     const contentEnd = (model.contentLines[index] ?? 0) * model.width * 4;
     if (picture.width === model.width && contentEnd <= picture.superblock.manifest.offset) continue;
     throw new PixelError('bad-manifest', `${picture.name} has not the size that the manifest gives for it.`);

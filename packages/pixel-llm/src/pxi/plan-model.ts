@@ -3,8 +3,8 @@
  */
 import type { ReadOptions } from '../core/byte-source.ts';
 import { createSha256 } from '../core/hashing.ts';
+import { encodeManifest } from '../png/manifest.ts';
 import { type FileRun, type PicturePlan, planPictures } from './layout.ts';
-import { encodeManifest } from './manifest.ts';
 import type { ModelContent } from './model-content.ts';
 import { describeModel, type StoredBytes, type StoredModel } from './stored-model.ts';
 import { placeTensors } from './weight-space.ts';

@@ -1,9 +1,10 @@
 /** The pictures of a set as one place to write to, file after file from top to bottom. */
 import type { ByteSink } from '../core/byte-sink.ts';
+import { CREATED_BY, encodeManifest } from '../png/manifest.ts';
 import type { PictureWriter } from '../png/picture.ts';
 import { createPictureWriter } from '../png/picture-writer.ts';
 import type { FileRun, PicturePlan } from './layout.ts';
-import { encodeManifest } from './manifest.ts';
+import type { MemberManifest } from './manifest.ts';
 
 export class SetWriter {
   readonly #plan: PicturePlan;
@@ -54,6 +55,7 @@ export class SetWriter {
   async #finishPart(): Promise<void> {
     if (!this.#current || this.#current.file === 0) return;
     const set = { id: this.#id, index: this.#current.file, count: this.#plan.files };
-    await this.#current.writer.finish(encodeManifest({ formatVersion: 1, kind: 'model', set }));
+    const manifest: MemberManifest = { formatVersion: 1, kind: 'model', createdBy: CREATED_BY, set };
+    await this.#current.writer.finish(encodeManifest(manifest));
   }
 }

@@ -7,6 +7,7 @@ import { PixelError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { GgufHead } from '../gguf/reader.ts';
 import { type TensorType, tensorTypeById, unknownTensorType } from '../gguf/tensor-types.ts';
+import { CREATED_BY } from '../png/manifest.ts';
 import type { FileRun, PlannedLayer, TensorPart } from './layout.ts';
 import type { ManifestTensor, ModelManifest } from './manifest.ts';
 import type { ContentGap, ContentTensor } from './model-content.ts';
@@ -78,6 +79,7 @@ export function describeModel(model: StoredModel): ModelManifest {
   return {
     formatVersion: 1,
     kind: 'model',
+    createdBy: CREATED_BY,
     set: { id: model.set.id, index: 0, count: model.set.count },
     width: model.width,
     contentLines: [...model.contentLines],
