@@ -1,8 +1,8 @@
 /**
  * Where a writer makes its line records: two batches of them, so that one is filled and sealed while the other is on its
- * way to the sink. The memory belongs to a WebAssembly instance where there is one: its Adler-32 reads it in place.
+ * way to the sink. It lies in memory whose Adler-32 is fast.
  */
-import { adler32 } from '../core/hashing.ts';
+import { createAdlerMemory } from './adler-memory.ts';
 import {
   ADLER_OF_FILTER_BYTE,
   RECORD_HEAD,
@@ -37,8 +37,8 @@ export function createLineStage(width: number): LineStage {
 
 function createBatch(width: number, lines: number): LineBatch {
   const stride = recordStride(width);
-  const memory = new Uint8Array(RECORD_REMAINDER + lines * stride);
-  const records = memory.subarray(RECORD_REMAINDER);
+  const memory = createAdlerMemory(RECORD_REMAINDER + lines * stride);
+  const records = memory.bytes.subarray(RECORD_REMAINDER, RECORD_REMAINDER + lines * stride);
   const head = recordHead(width);
   for (let line = 0; line < lines; line++) records.set(head, line * stride);
   const dataOffset = (line: number) => line * stride + RECORD_HEAD;
@@ -47,8 +47,7 @@ function createBatch(width: number, lines: number): LineBatch {
     dataOffset,
     seal(line) {
       sealRecord(records, line * stride, width);
-      const data = dataOffset(line);
-      return adler32(records.subarray(data, data + 4 * width), ADLER_OF_FILTER_BYTE);
+      return memory.adler32(RECORD_REMAINDER + dataOffset(line), 4 * width, ADLER_OF_FILTER_BYTE);
     },
   };
 }
