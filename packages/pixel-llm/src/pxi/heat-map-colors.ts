@@ -15,7 +15,7 @@ const LIGHTEST = 0.93;
 const NEGATIVE_HUE = 240;
 const POSITIVE_HUE = 75 + 360;
 const MOST_CHROMA = 0.155;
-const BALANCED_CHROMA = 0.45;
+const BALANCED_CHROMA = 0.35;
 
 /** Where a weight is not a finite number. */
 const NOT_A_NUMBER: Color = [255, 0, 0];

@@ -7,7 +7,13 @@ import { LETTER_HEIGHT, textWidth } from './font.ts';
 import { type ModelLayer, shortTensorName } from './layers.ts';
 import { firstFitting, shortened } from './render-canvas.ts';
 import type { RowRange } from './weight-source.ts';
-import type { Rectangle, TensorRectangle, WeightSpace } from './weight-space.ts';
+import {
+  OVERVIEW_WIDTH,
+  overviewScale,
+  type Rectangle,
+  type TensorRectangle,
+  type WeightSpace,
+} from './weight-space.ts';
 
 /** Rows of a tensor that are drawn from one corner on. */
 export interface DrawnPart {
@@ -55,14 +61,11 @@ export interface DrawingText {
 
 const MARGIN = 24;
 const LINE = 12;
-const OVERVIEW_WIDTH = 1600;
-/** A small model may make the drawing this much wider before its weights share pixels. */
-const WIDER = 1.5;
 const LEAST_WIDTH = 640;
 /** Pixels a side that viewers still open. */
 const MOST_SIDE = 16_000;
 /** Height that a small space is magnified to at most. */
-const MOST_MAGNIFIED = 1600;
+const MOST_MAGNIFIED = 1800;
 const HEAD_HEIGHT = 52;
 const SWATCH = { width: 154, height: 60 } as const;
 const LEGEND_HEIGHT = 20 + SWATCH.height + LINE + 4;
@@ -70,7 +73,12 @@ const LEGEND_HEIGHT = 20 + SWATCH.height + LINE + 4;
 /** Bounds of the width a caller may ask for. */
 export const DRAWING_WIDTHS: { readonly least: number; readonly most: number } = { least: 200, most: MOST_SIDE };
 
-/** Plans the drawing of a weight space, `width` pixels wide at most (default: about 1600). */
+/** The pixels across that a drawing of so many leaves to weight space. */
+export function drawnWidth(width: number = OVERVIEW_WIDTH + 2 * MARGIN): number {
+  return Math.max(1, width - 2 * MARGIN);
+}
+
+/** Plans the drawing of a weight space, `width` pixels wide at most (default: about 1800). */
 export function planDrawing(
   space: WeightSpace,
   tensors: ReadonlyMap<string, TensorInfo>,
@@ -78,7 +86,7 @@ export function planDrawing(
   text: DrawingText,
   { width: wanted }: { width?: number | undefined } = {},
 ): DrawingPlan {
-  const scale = scaleFor(space, wanted);
+  const scale = scaleFor(space, drawnWidth(wanted));
   const pixels = (units: number) => (scale.cell > 1 ? Math.ceil(units / scale.cell) : units * scale.zoom);
   const width = Math.max(pixels(space.width) + 2 * MARGIN, Math.min(LEAST_WIDTH, wanted ?? LEAST_WIDTH));
   const top = MARGIN + HEAD_HEIGHT;
@@ -95,7 +103,7 @@ export function planDrawing(
   });
   const legendTop = top + pixels(space.height) + 20;
   const swatch = { x: MARGIN, y: legendTop, ...SWATCH };
-  const leanRange = Math.min(1, 3 / scale.cell);
+  const leanRange = Math.min(1, 2.5 / scale.cell);
   const labels = [
     ...headLabels(text, width),
     ...layerLabels(space, layers, toPixels, gutter),
@@ -115,12 +123,12 @@ export function planDrawing(
   };
 }
 
-function scaleFor(space: WeightSpace, wanted: number | undefined): { cell: number; zoom: number } {
-  const across = Math.max(1, (wanted ?? OVERVIEW_WIDTH + 2 * MARGIN) - 2 * MARGIN);
-  const zoom = Math.floor(Math.min(across / space.width, MOST_MAGNIFIED / space.height));
-  const whole = wanted === undefined ? across * WIDER : across;
-  if (space.width <= whole && space.height <= MOST_SIDE / 2) return { cell: 1, zoom: Math.max(1, zoom) };
-  return { cell: Math.max(Math.ceil(space.width / across), Math.ceil(space.height / (MOST_SIDE - 1000))), zoom: 1 };
+/** The scale at which both sides fit. */
+function scaleFor(space: WeightSpace, across: number): { cell: number; zoom: number } {
+  const wide = overviewScale(space.width, across);
+  const high = overviewScale(space.height, MOST_MAGNIFIED);
+  const most = overviewScale(space.height, MOST_SIDE - 1000);
+  return { cell: Math.max(wide.cell, most.cell), zoom: Math.min(wide.zoom, high.zoom) };
 }
 
 function drawnTensor(
@@ -181,10 +189,11 @@ function tensorLabels(
   });
 }
 
-/** `attn_output` as `output`, `out`, `o`. */
+/** `attn_output` as `attn_out`, `out`, `o`; a bias with a plus. */
 function abbreviations(short: string): string[] {
-  const last = short.replace('.bias', '').split('_').at(-1) ?? '';
-  return [last, last.slice(0, 4), last.slice(0, 1)].map((text) => (short.endsWith('.bias') ? `${text}+` : text));
+  const name = short.replace('.bias', '').replace('output', 'out');
+  const last = name.split('_').at(-1) ?? '';
+  return [name, last, last.slice(0, 4), last.slice(0, 1)].map((text) => (short.endsWith('.bias') ? `${text}+` : text));
 }
 
 function legendLabels(
@@ -197,8 +206,8 @@ function legendLabels(
   const column = swatch.x + swatch.width + 12;
   const label = (text: string, x: number, y: number): Label => ({ text, x, y, scale: 1, tone: 'legend' });
   const lines = [
-    'brightness: mean |w| of a cell of weights, dark at the 1st percentile of its tensor, bright at the 99th',
-    `hue: balance of their signs, blue at ${percent} negative, amber at ${percent} positive`,
+    'brightness: mean |w| of a cell, 1st to 99th percentile of its tensor',
+    `hue: balance of signs, -${percent} blue to +${percent} amber`,
     scaleText(cell, zoom),
     types,
   ];

@@ -12,12 +12,12 @@ import { formatCount, formatTypeMix, typeMix, weightCount } from './inspect-mix.
 import { groupLayers, type ModelLayer, tensorRole } from './layers.ts';
 import { findTensor } from './read-blocks.ts';
 import { Canvas } from './render-canvas.ts';
-import { type DrawingPlan, type DrawnTensor, type Label, planDrawing } from './render-plan.ts';
+import { type DrawingPlan, type DrawnTensor, drawnWidth, type Label, planDrawing } from './render-plan.ts';
 import type { WeightSource } from './weight-source.ts';
 import { placeTensor, placeTensors, type Rectangle } from './weight-space.ts';
 
 export interface RenderOptions extends WorkOptions {
-  /** Pixels across, at most. Default: about 1600. */
+  /** Pixels across, at most. Default: about 1800. */
   width?: number | undefined;
 }
 
@@ -44,7 +44,7 @@ export async function renderModel(source: WeightSource, { width, ...work }: Rend
   const blocks = layers.filter(({ role }) => role === 'layer').length;
   const weights = [...tensors.values()].reduce((sum, tensor) => sum + weightCount(tensor), 0);
   const plan = planDrawing(
-    placeTensors(layers, tensors),
+    placeTensors(layers, tensors, { overviewWidth: drawnWidth(width) }),
     tensors,
     layers,
     {

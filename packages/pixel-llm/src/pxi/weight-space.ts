@@ -33,21 +33,29 @@ export interface WeightSpace {
   readonly layers: ReadonlyMap<string, Rectangle>;
 }
 
-/** How wide an overview is drawn, and how high one of its lines of text stands, in pixels: the gutters follow from these. */
-const OVERVIEW_WIDTH = 1600;
+/** How wide an overview is drawn unless said otherwise, in pixels. */
+export const OVERVIEW_WIDTH = 1800;
+/** How high one of its lines of text stands. The gutters follow from these two. */
 const TEXT_LINE = 12;
 /** Height over width that the page tries for, by the number of layers it sets on a line. */
 const PAGE_ASPECT = 1.25;
 const MOST_LAYERS_A_LINE = 64;
 
-/** Places all tensors of the layers. `tensors` must hold every name the layers list. */
-export function placeTensors(layers: readonly ModelLayer[], tensors: ReadonlyMap<string, TensorInfo>): WeightSpace {
+/**
+ * Places all tensors of the layers; names that `tensors` does not hold are left out. `overviewWidth`: the pixels across at which
+ * a line of text is to fit the gutters.
+ */
+export function placeTensors(
+  layers: readonly ModelLayer[],
+  tensors: ReadonlyMap<string, TensorInfo>,
+  { overviewWidth = OVERVIEW_WIDTH }: { overviewWidth?: number | undefined } = {},
+): WeightSpace {
   const blocks = layers.map((layer) => ({ layer, items: itemsOf(layer, tensors) }));
   const height = layerHeight(blocks.filter(({ layer }) => layer.role === 'layer').map(({ items }) => items));
   let gutter = 0;
   let space = placePage(blocks, height, gutter);
-  for (let attempt = 0; attempt < 8 && gutter < gutterFor(space.width); attempt++) {
-    gutter = gutterFor(space.width);
+  for (let attempt = 0; attempt < 8 && gutter < gutterFor(space.width, overviewWidth); attempt++) {
+    gutter = gutterFor(space.width, overviewWidth);
     space = placePage(blocks, height, gutter);
   }
   return space;
@@ -99,10 +107,16 @@ function layerHeight(layers: readonly (readonly Item[])[]): number {
   return height;
 }
 
-/** A line of text in units of a page drawn at OVERVIEW_WIDTH (small pages are drawn in whole multiples). */
-function gutterFor(width: number): number {
-  const scale = width > OVERVIEW_WIDTH * 1.5 ? OVERVIEW_WIDTH / width : Math.max(1, Math.floor(OVERVIEW_WIDTH / width));
-  return Math.ceil(TEXT_LINE / scale);
+/** A line of text in units, at the scale of an overview. */
+function gutterFor(width: number, overviewWidth: number): number {
+  const { cell, zoom } = overviewScale(width, overviewWidth);
+  return Math.ceil((TEXT_LINE * cell) / zoom);
+}
+
+/** How a space is drawn on so many pixels: `cell` weights a side share a pixel, or a weight takes `zoom` pixels a side; one is 1. */
+export function overviewScale(units: number, pixels: number): { cell: number; zoom: number } {
+  if (units > pixels) return { cell: Math.ceil(units / pixels), zoom: 1 };
+  return { cell: 1, zoom: Math.max(1, Math.floor(pixels / Math.max(units, 1))) };
 }
 
 /** Tries every number of layers a line and keeps the page whose shape is nearest to the one wanted. */
