@@ -72,6 +72,8 @@ class ConversionJob {
   readonly #pieces: TensorPieceReader;
   readonly #options: WorkOptions;
   readonly #total: number;
+  #keptMemory: ArrayBuffer | undefined;
+  #scratch: Uint8Array = new Uint8Array(0);
   #done = 0;
 
   constructor(content: ModelContent, plan: PicturePlan, writer: SetWriter, hasher: StreamHasher, options: WorkOptions) {
@@ -136,12 +138,11 @@ class ConversionJob {
     const { type } = tensor;
     const { rowBlocks } = storedRows(tensor);
     const [firstBlock, endBlock] = [part.rowStart * rowBlocks, part.rowEnd * rowBlocks];
-    const kept = keptPlanes(part, first + 1);
+    const kept = this.#keptPlanes(part, first + 1);
     const writer = await this.#writer.seek(part.planes[first]!);
     const firstField = type.fields[first]!;
     const range = { firstBlock, endBlock };
     const options = { hash: first === 0, signal: this.#options.signal };
-    let scratch = new Uint8Array(0);
     for await (const piece of this.#pieces.read(tensor, range, options)) {
       const blocks = piece.bytes.length / type.blockBytes;
       const at = piece.firstBlock - firstBlock;
@@ -152,8 +153,9 @@ class ConversionJob {
       if (type.fields.length === 1) {
         await writer.append([piece.bytes]);
       } else {
-        if (scratch.length < blocks * firstField.bytes) scratch = new Uint8Array(blocks * firstField.bytes);
-        const plane = scratch.subarray(0, blocks * firstField.bytes);
+        const bytes = blocks * firstField.bytes;
+        if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(bytes);
+        const plane = this.#scratch.subarray(0, bytes);
         splitPlane(type, firstField.name, piece.bytes, plane);
         await writer.append([plane]);
       }
@@ -170,16 +172,17 @@ class ConversionJob {
     this.#done += bytes;
     this.#options.onProgress?.({ phase: 'converting', done: this.#done, total: this.#total, unit: 'bytes' });
   }
-}
 
-/** Memory for the planes from `from` on, as many as may be kept. */
-function keptPlanes(part: TensorPart, from: number): Uint8Array[] {
-  const kept: Uint8Array[] = [];
-  let left = KEPT_BYTES;
-  for (const { byteLength } of part.planes.slice(from)) {
-    if (byteLength > left) break;
-    left -= byteLength;
-    kept.push(new Uint8Array(byteLength));
+  /** Memory for the planes from `from` on, as many as may be kept; the same each time. */
+  #keptPlanes(part: TensorPart, from: number): Uint8Array[] {
+    const kept: Uint8Array[] = [];
+    let used = 0;
+    for (const { byteLength } of part.planes.slice(from)) {
+      if (used + byteLength > KEPT_BYTES) break;
+      this.#keptMemory ??= new ArrayBuffer(KEPT_BYTES);
+      kept.push(new Uint8Array(this.#keptMemory, used, byteLength));
+      used = Math.ceil((used + byteLength) / 8) * 8;
+    }
+    return kept;
   }
-  return kept;
 }

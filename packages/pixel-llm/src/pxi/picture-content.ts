@@ -11,6 +11,7 @@ import { storedRows } from './stored-rows.ts';
 export function createPictureContent(set: PictureSet): ModelContent {
   const { model, head } = set;
   const stored = new Map(model.tensors.map((tensor) => [tensor.name, tensor]));
+  const scratch = new Scratch();
   const gaps = new Map(model.gaps.map((gap) => [gap.position, gap]));
   return {
     name: set.name,
@@ -22,7 +23,7 @@ export function createPictureContent(set: PictureSet): ModelContent {
     async readBlocks(tensor, firstBlock, target, options) {
       const found = stored.get(tensor.name);
       if (!found) throw new PixelError('unknown-tensor', `${set.name} has no tensor "${tensor.name}".`);
-      await readBlocks(set, found, firstBlock, target, options);
+      await readBlocks(set, scratch, found, firstBlock, target, options);
     },
     async readGap(gap, start, target, options) {
       const found = gaps.get(gap.position);
@@ -35,6 +36,7 @@ export function createPictureContent(set: PictureSet): ModelContent {
 /** Fills `target` with a tensor's ggml blocks from `firstBlock` on, whichever files they lie in. */
 async function readBlocks(
   set: PictureSet,
+  scratch: Scratch,
   tensor: StoredTensor,
   firstBlock: number,
   target: Uint8Array,
@@ -57,9 +59,10 @@ async function readBlocks(
         await set.readRun(run, skipped, blocks, options);
         continue;
       }
-      const plane = new Uint8Array(count * field.bytes);
+      const plane = scratch.take(count * field.bytes);
       await set.readRun(run, skipped, plane, options);
       joinPlane(type, field.name, plane, blocks);
+      scratch.give(plane);
     }
   }
 }
@@ -77,5 +80,19 @@ async function readBytes(
     const to = Math.min(start + target.length, runStart + run.byteLength);
     if (from < to) await set.readRun(run, from - runStart, target.subarray(from - start, to - start), options);
     runStart += run.byteLength;
+  }
+}
+
+/** Memory for planes on their way: reads overlap, so there are as many as reads at a time. */
+class Scratch {
+  readonly #free: ArrayBuffer[] = [];
+
+  take(length: number): Uint8Array<ArrayBuffer> {
+    const buffer = this.#free.pop();
+    return buffer && buffer.byteLength >= length ? new Uint8Array(buffer, 0, length) : new Uint8Array(length);
+  }
+
+  give({ buffer }: Uint8Array<ArrayBuffer>): void {
+    this.#free.push(buffer);
   }
 }
