@@ -9,7 +9,9 @@ import { removeTemporaryFiles } from '../core/node.ts';
 import { createContext, type RegisterCommand } from './command.ts';
 import { registerConvert } from './convert.ts';
 import { registerFs } from './fs.ts';
+import { registerInspect } from './inspect.ts';
 import { registerMakeModel } from './make-model.ts';
+import { registerRender } from './render.ts';
 import { registerRun } from './run.ts';
 import { registerScore } from './score.ts';
 import { registerVerify } from './verify.ts';
@@ -17,10 +19,12 @@ import { registerVerify } from './verify.ts';
 /** In the order the help lists them. */
 const COMMANDS: readonly RegisterCommand[] = [
   registerConvert,
+  registerInspect,
+  registerRender,
   registerVerify,
-  registerFs,
   registerRun,
   registerScore,
+  registerFs,
   registerMakeModel,
 ];
 

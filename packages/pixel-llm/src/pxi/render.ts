@@ -49,7 +49,7 @@ export async function renderModel(source: WeightSource, { width, ...work }: Rend
     layers,
     {
       title: metadataString(metadata, 'general.name') ?? baseName(source.name),
-      subtitle: `${metadataString(metadata, 'general.architecture') ?? 'unknown architecture'}, ${blocks} layers, ${formatCount(weights)} weights`,
+      subtitle: `${metadataString(metadata, 'general.architecture') ?? 'unknown architecture'}, ${blocks} ${blocks === 1 ? 'layer' : 'layers'}, ${formatCount(weights)} weights`,
       types: `stored as ${formatTypeMix(typeMix(tensors.values()))}`,
     },
     { width },
