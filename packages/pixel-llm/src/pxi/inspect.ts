@@ -177,6 +177,7 @@ function storageOf(model: StoredModel): Storage {
     parts: new Map(
       model.tensors.map((tensor) => [tensor.name, tensor.parts.map((part) => describePart(part, tensor))]),
     ),
+    places: new Map(model.tensors.map(({ name, place }) => [name, place])),
   };
 }
 
