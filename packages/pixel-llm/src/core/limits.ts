@@ -21,12 +21,34 @@ export const LIMITS = {
   tensorBytes: 70_368_744_177_664,
   /** GGUF: general.alignment. Files use 32; a huge one would make a writer pad without end. */
   alignment: 16_777_216,
+  /** Program: layers a model declares; each becomes some 20 ops. Real models have up to about 130. */
+  modelLayers: 4096,
+  /** Program: ops and values; a model of 130 layers has about 2700. */
+  programOps: 262_144,
+  /** Program: width of any dimension of a model (embedding, heads, feed-forward). Real models reach about 60 k. */
+  modelWidth: 1_048_576,
+  /** Program: positions of the longest context; real models declare up to 10 million. */
+  contextLength: 1_073_741_824,
   /** PNG: pixels a side that a reader accepts. */
   pictureSide: 16_777_216,
   /** PNG: bytes of one ancillary chunk that a reader looks into. */
   ancillaryChunkBytes: 1_048_576,
+  /** PNG: chunks before the image data. Millions of empty ones must not keep a reader busy. */
+  ancillaryChunks: 10_000,
+  /** PNG: pixels a line that the decoder accepts: each line takes memory before its first byte is seen. Ours have 8192. */
+  decodedWidth: 65_536,
+  /** PNG: bytes of pixels that a picture another program wrote may take in memory. Mappable pictures take none. */
+  decodedBytes: 2_147_483_648,
   /** PXI: bytes of the manifest JSON. */
   manifestBytes: 134_217_728,
   /** PXI: files of one set. */
   setFiles: 99_999,
+  /** Commands: bytes of a text read from stdin or a file: an endless pipe must not fill memory. */
+  textBytes: 67_108_864,
+  /** Tokenizer: UTF-16 units of a special token. Each may be tried at every place of a text. */
+  specialTokenLength: 1024,
+  /** Chat template: UTF-16 units of its text. Real ones reach some 100 k. */
+  chatTemplateLength: 1_048_576,
+  /** Chat template: steps of one rendering. A template that loops for ever must end; long conversations need some 100 k. */
+  templateSteps: 10_000_000,
 } as const;

@@ -45,7 +45,7 @@ export type Metadata = ReadonlyMap<string, MetadataValue>;
 export interface TensorInfo {
   readonly name: string;
   readonly type: TensorType;
-  /** ggml order: the contiguous dimension (columns of the matrix) first. 1 to 4 of them. */
+  /** ggml order: the contiguous dimension (columns of the matrix) first. Up to 4; none is a single weight. */
   readonly dimensions: readonly number[];
   /** Bytes of the tensor's blocks. For an unknown type: up to the next tensor or the file's end. */
   readonly byteLength: number;

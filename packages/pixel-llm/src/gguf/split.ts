@@ -9,6 +9,9 @@ import { type Metadata, metadataNumber } from './head.ts';
 import { type GgufHead, readGgufHead } from './reader.ts';
 import type { GgufTensor } from './tensor-directory.ts';
 
+/** Looking for missing files ends after this many: a name may claim 99,999. */
+const MISSING_LISTED = 16;
+
 /** Opens the file of that name; throws `file-not-found` when there is none. */
 export type OpenByteSource = (name: string) => Promise<ByteSource>;
 
@@ -28,7 +31,7 @@ export interface GgufModel {
   readonly name: string;
   /** The files in order; one when the model is not split. */
   readonly parts: readonly GgufPart[];
-  /** The first part's metadata: the others repeat none of it but the `split.` keys. */
+  /** The first part's metadata, of a set without the `split.` keys; the other parts' files add nothing to it. */
   readonly metadata: Metadata;
   /** By name, part after part in file order. */
   readonly tensors: ReadonlyMap<string, PlacedTensor>;
@@ -49,16 +52,11 @@ export async function openGgufModel(name: string, open: OpenByteSource, options?
     for (const [index, part] of parts.entries()) checkPart(part, index, parts.length);
     const tensors = mergeTensors(parts);
     checkTensorCount(name, parts, tensors.size);
-    return { name, parts, metadata: parts[0]!.head.metadata, tensors, dispose: () => disposeAll(sources) };
+    return { name, parts, metadata: mergedMetadata(parts), tensors, dispose: () => disposeAll(sources) };
   } catch (error) {
     await disposeAll(sources);
     throw error;
   }
-}
-
-/** A model over one open source, not a set; it belongs to the model from here on. Throws as `openGgufModel`. */
-export function openGgufSource(source: ByteSource, options?: ReadOptions): Promise<GgufModel> {
-  return openGgufModel(source.name, async () => source, options);
 }
 
 /** The names of all files of the set that `name` belongs to, in order; undefined when the name is not that of a set. */
@@ -84,11 +82,12 @@ async function openAll(name: string, names: readonly string[], open: OpenByteSou
         if (part === name || !isMissing(error)) throw error;
         missing.push(part);
         cause = error;
+        if (missing.length === MISSING_LISTED) break;
       }
     }
     if (missing.length === 0) return sources;
-    const listed = missing.slice(0, 10).join(', ') + (missing.length > 10 ? ', ...' : '');
-    const message = `${name} is one of ${names.length} files, and ${missing.length} of them are missing: ${listed}.`;
+    const more = missing.length === MISSING_LISTED ? ', and perhaps more' : '';
+    const message = `${name} is one of ${names.length} files; missing: ${missing.join(', ')}${more}.`;
     throw new PixelError('missing-part', message, { cause, details: { missing } });
   } catch (error) {
     await disposeAll(sources);
@@ -101,7 +100,8 @@ function isMissing(error: unknown): boolean {
 }
 
 function checkPart({ source, head }: GgufPart, index: number, count: number): void {
-  const declaredCount = metadataNumber(head.metadata, 'split.count') ?? 1;
+  // A set that was merged again says 0.
+  const declaredCount = metadataNumber(head.metadata, 'split.count') || 1;
   if (declaredCount !== count) {
     const hint = count === 1 ? ': keep the -00001-of-0000N.gguf name that such a file has' : '';
     const message = `${source.name} says it is one of ${declaredCount} files, but was opened as one of ${count}${hint}.`;
@@ -112,6 +112,12 @@ function checkPart({ source, head }: GgufPart, index: number, count: number): vo
     const message = `${source.name} says it is file ${number + 1} of its set, but its name says ${index + 1}.`;
     throw new PixelError('bad-gguf', message);
   }
+}
+
+function mergedMetadata(parts: readonly GgufPart[]): Metadata {
+  const { metadata } = parts[0]!.head;
+  if (parts.length === 1) return metadata;
+  return new Map([...metadata].filter(([key]) => !key.startsWith('split.')));
 }
 
 function mergeTensors(parts: readonly GgufPart[]): Map<string, PlacedTensor> {

@@ -69,6 +69,7 @@ export const TENSOR_TYPES: readonly TensorType[] = [
   describe('TQ1_0', 34, 256, 54),
   describe('TQ2_0', 35, 256, 66),
   describe('MXFP4', 39, 32, 17, 'qs@1:16 e@0:1'),
+  describe('NVFP4', 40, 64, 36),
 ];
 
 const BY_ID = new Map(TENSOR_TYPES.map((type) => [type.id, type]));

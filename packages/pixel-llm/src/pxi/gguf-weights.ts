@@ -5,6 +5,7 @@ import type { ReadOptions } from '../core/byte-source.ts';
 import { PixelError } from '../core/errors.ts';
 import type { GgufModel, PlacedTensor } from '../gguf/split.ts';
 import { blockGrid, planeField, splitPlane } from './planes.ts';
+import { checkRows } from './read-blocks.ts';
 import type { RowRange, WeightHead, WeightSource } from './weight-source.ts';
 
 /** Bytes of blocks read at once, at least one block. */
@@ -46,14 +47,9 @@ class GgufWeights implements WeightSource {
     if (!tensor) throw new PixelError('unknown-tensor', `${this.name} has no tensor "${tensorName}".`);
     const { type } = tensor;
     const field = planeField(type, plane);
-    const { rows: rowCount, blocksPerRow } = blockGrid(tensor);
-    const isRange = Number.isInteger(rows.start) && Number.isInteger(rows.end);
-    if (!isRange || rows.start < 0 || rows.end < rows.start || rows.end > rowCount) {
-      const message = `${this.name}: tensor "${tensorName}" has rows 0 to ${rowCount}, not ${rows.start} to ${rows.end}.`;
-      throw new PixelError('bad-argument', message);
-    }
+    const { blocksPerRow } = blockGrid(tensor);
+    const count = checkRows(this.name, tensor, rows) * blocksPerRow;
     const firstBlock = rows.start * blocksPerRow;
-    const count = (rows.end - rows.start) * blocksPerRow;
     if (target.length !== count * field.bytes) {
       const message = `${this.name}: plane "${plane}" of these rows of "${tensorName}" has ${count * field.bytes} bytes, not ${target.length}.`;
       throw new PixelError('bad-argument', message);

@@ -34,16 +34,8 @@ export function planeField(type: TensorType, plane: string): BlockField {
 export function splitPlane(type: TensorType, plane: string, blocks: Uint8Array, target: Uint8Array): void {
   const field = planeField(type, plane);
   const count = checkLengths(type, field, blocks, target);
-  if (field.bytes === type.blockBytes) {
-    target.set(blocks);
-    return;
-  }
-  const word = wordBytes(type, field, blocks, target);
-  gather(wordsOf(blocks, word), wordsOf(target, word), count, {
-    length: field.bytes / word,
-    start: field.offset / word,
-    stride: type.blockBytes / word,
-  });
+  if (field.bytes === type.blockBytes) target.set(blocks);
+  else copyField(fieldPlaces(type, field, blocks), planePlaces(field, target), count, field.bytes);
 }
 
 /**
@@ -53,16 +45,8 @@ export function splitPlane(type: TensorType, plane: string, blocks: Uint8Array, 
 export function joinPlane(type: TensorType, plane: string, bytes: Uint8Array, blocks: Uint8Array): void {
   const field = planeField(type, plane);
   const count = checkLengths(type, field, blocks, bytes);
-  if (field.bytes === type.blockBytes) {
-    blocks.set(bytes);
-    return;
-  }
-  const word = wordBytes(type, field, blocks, bytes);
-  scatter(wordsOf(bytes, word), wordsOf(blocks, word), count, {
-    length: field.bytes / word,
-    start: field.offset / word,
-    stride: type.blockBytes / word,
-  });
+  if (field.bytes === type.blockBytes) blocks.set(bytes);
+  else copyField(planePlaces(field, bytes), fieldPlaces(type, field, blocks), count, field.bytes);
 }
 
 function checkLengths(type: TensorType, field: BlockField, blocks: Uint8Array, plane: Uint8Array): number {
@@ -74,40 +58,63 @@ function checkLengths(type: TensorType, field: BlockField, blocks: Uint8Array, p
   );
 }
 
-/** The widest word in which both the field's place and the memory are aligned. */
-function wordBytes(type: TensorType, field: BlockField, blocks: Uint8Array, plane: Uint8Array): 1 | 2 | 4 {
-  const places = type.blockBytes | field.offset | field.bytes | blocks.byteOffset | plane.byteOffset;
-  if ((places & 3) === 0) return 4;
-  return (places & 1) === 0 ? 2 : 1;
-}
-
-type Words = Uint8Array | Uint16Array | Uint32Array;
-
-function wordsOf(bytes: Uint8Array, word: 1 | 2 | 4): Words {
-  if (word === 1) return bytes;
-  if (word === 2) return new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
-  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-}
-
-/** A field within its block, in words. */
-interface FieldWords {
-  readonly length: number;
+/** Where one field stands, block after block: in the blocks, or packed in its plane. */
+interface Places {
+  /** A DataView, since block sizes such as 18 or 17 leave most fields unaligned. */
+  readonly view: DataView;
   readonly start: number;
   readonly stride: number;
 }
 
-function gather(blocks: Words, plane: Words, count: number, { length, start, stride }: FieldWords): void {
-  let to = 0;
-  for (let block = 0, from = start; block < count; block++, from += stride) {
-    for (let i = 0; i < length; i++) plane[to + i] = blocks[from + i]!;
-    to += length;
+function fieldPlaces({ blockBytes }: TensorType, field: BlockField, blocks: Uint8Array): Places {
+  return { view: viewOf(blocks), start: field.offset, stride: blockBytes };
+}
+
+function planePlaces(field: BlockField, plane: Uint8Array): Places {
+  return { view: viewOf(plane), start: 0, stride: field.bytes };
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Copies in the widest words that the field is made of: this is the inner loop of conversion and of reading GGUF. */
+function copyField(from: Places, to: Places, count: number, bytes: number): void {
+  if (bytes % 16 === 0) copyQuads(from, to, count, bytes);
+  else if (bytes % 4 === 0) copyWords(from, to, count, bytes);
+  else if (bytes === 2) copyHalves(from, to, count);
+  else copyBytes(from, to, count, bytes);
+}
+
+function copyQuads(from: Places, to: Places, count: number, bytes: number): void {
+  const [source, target, step, targetStep] = [from.view, to.view, from.stride, to.stride];
+  for (let block = 0, at = from.start, put = to.start; block < count; block++, at += step, put += targetStep) {
+    for (let i = 0; i < bytes; i += 16) {
+      target.setInt32(put + i, source.getInt32(at + i, true), true);
+      target.setInt32(put + i + 4, source.getInt32(at + i + 4, true), true);
+      target.setInt32(put + i + 8, source.getInt32(at + i + 8, true), true);
+      target.setInt32(put + i + 12, source.getInt32(at + i + 12, true), true);
+    }
   }
 }
 
-function scatter(plane: Words, blocks: Words, count: number, { length, start, stride }: FieldWords): void {
-  let from = 0;
-  for (let block = 0, to = start; block < count; block++, to += stride) {
-    for (let i = 0; i < length; i++) blocks[to + i] = plane[from + i]!;
-    from += length;
+function copyWords(from: Places, to: Places, count: number, bytes: number): void {
+  const [source, target, step, targetStep] = [from.view, to.view, from.stride, to.stride];
+  for (let block = 0, at = from.start, put = to.start; block < count; block++, at += step, put += targetStep) {
+    for (let i = 0; i < bytes; i += 4) target.setInt32(put + i, source.getInt32(at + i, true), true);
+  }
+}
+
+function copyHalves(from: Places, to: Places, count: number): void {
+  const [source, target, step, targetStep] = [from.view, to.view, from.stride, to.stride];
+  for (let block = 0, at = from.start, put = to.start; block < count; block++, at += step, put += targetStep) {
+    target.setInt16(put, source.getInt16(at, true), true);
+  }
+}
+
+function copyBytes(from: Places, to: Places, count: number, bytes: number): void {
+  const [source, target, step, targetStep] = [from.view, to.view, from.stride, to.stride];
+  for (let block = 0, at = from.start, put = to.start; block < count; block++, at += step, put += targetStep) {
+    for (let i = 0; i < bytes; i++) target.setInt8(put + i, source.getInt8(at + i));
   }
 }

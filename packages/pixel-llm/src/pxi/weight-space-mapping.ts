@@ -4,7 +4,7 @@
  * diagnosis "which weights did this damaged byte hold".
  */
 import { columnsOf, rowsOf, type TensorInfo } from '../gguf/head.ts';
-import type { BlockField } from '../gguf/tensor-types.ts';
+import type { FileRun, TensorPart } from './layout.ts';
 import type { TensorRectangle, WeightSpace } from './weight-space.ts';
 
 export interface Point {
@@ -17,21 +17,9 @@ export interface WeightPosition {
   readonly column: number;
 }
 
-/** Rows [firstRow, firstRow + rows) of one plane of a tensor, as consecutive bytes from `offset` on in the raster of picture `file`. */
-export interface PlaneRun {
-  readonly plane: string;
-  readonly firstRow: number;
-  readonly rows: number;
-  readonly file: number;
-  readonly offset: number;
-}
-
 /** Bytes of one plane that belong to one block. */
-export interface FileBytes {
+export interface PlaneBytes extends FileRun {
   readonly plane: string;
-  readonly file: number;
-  readonly offset: number;
-  readonly byteLength: number;
 }
 
 /** The columns [firstColumn, firstColumn + columns) of a row: the weights of one block. */
@@ -72,43 +60,41 @@ export function tensorAtPoint(space: WeightSpace, { x, y }: Point): string | und
   return undefined;
 }
 
-/** The bytes that make up a weight: of each plane, those of the weight's block. Planes without a run that holds the row are left out. */
+/** The bytes that make up a weight: of each plane, in order, those of the weight's block. None when no part holds the row. */
 export function bytesOfWeight(
   tensor: TensorInfo,
-  runs: readonly PlaneRun[],
+  parts: readonly TensorPart[],
   { row, column }: WeightPosition,
-): FileBytes[] {
-  const blocksARow = columnsOf(tensor) / tensor.type.blockElements;
-  const block = Math.floor(column / tensor.type.blockElements);
-  return runs.flatMap((run) => {
-    const field = fieldOf(tensor, run.plane);
-    if (!field || row < run.firstRow || row >= run.firstRow + run.rows) return [];
-    const offset = run.offset + ((row - run.firstRow) * blocksARow + block) * field.bytes;
-    return [{ plane: run.plane, file: run.file, offset, byteLength: field.bytes }];
+): PlaneBytes[] {
+  const part = parts.find(({ rowStart, rowEnd }) => row >= rowStart && row < rowEnd);
+  if (!part) return [];
+  const { blockElements, fields } = tensor.type;
+  const block = (row - part.rowStart) * (columnsOf(tensor) / blockElements) + Math.floor(column / blockElements);
+  return part.planes.flatMap(({ file, offset }, index) => {
+    const field = fields[index];
+    return field ? [{ plane: field.name, file, offset: offset + block * field.bytes, byteLength: field.bytes }] : [];
   });
 }
 
-/** The weights that a byte of a picture's raster takes part in, or undefined when it belongs to none of these runs. */
+/** The weights that a byte of a picture's raster takes part in, or undefined when it is none of this tensor's. */
 export function weightsOfByte(
   tensor: TensorInfo,
-  runs: readonly PlaneRun[],
+  parts: readonly TensorPart[],
   file: number,
   offset: number,
 ): BlockPosition | undefined {
-  const { blockElements } = tensor.type;
-  const blocksARow = columnsOf(tensor) / blockElements;
-  for (const run of runs) {
-    const field = fieldOf(tensor, run.plane);
-    if (!field || run.file !== file) continue;
+  const { blockElements, fields } = tensor.type;
+  const rowBlocks = columnsOf(tensor) / blockElements;
+  for (const part of parts) {
+    const index = part.planes.findIndex(
+      (run) => run.file === file && offset >= run.offset && offset < run.offset + run.byteLength,
+    );
+    const [run, field] = [part.planes[index], fields[index]];
+    if (!run || !field) continue;
     const block = Math.floor((offset - run.offset) / field.bytes);
-    if (block < 0 || block >= run.rows * blocksARow) continue;
-    const row = Math.floor(block / blocksARow);
-    const firstColumn = (block - row * blocksARow) * blockElements;
-    return { plane: run.plane, row: run.firstRow + row, firstColumn, columns: blockElements };
+    const row = Math.floor(block / rowBlocks);
+    const firstColumn = (block - row * rowBlocks) * blockElements;
+    return { plane: field.name, row: part.rowStart + row, firstColumn, columns: blockElements };
   }
   return undefined;
-}
-
-function fieldOf(tensor: TensorInfo, plane: string): BlockField | undefined {
-  return tensor.type.fields.find(({ name }) => name === plane);
 }

@@ -4,15 +4,9 @@ import fc from 'fast-check';
 import { columnsOf, rowsOf, type TensorInfo } from '../gguf/head.ts';
 import { tensorTypeByName } from '../gguf/tensor-types.ts';
 import { groupLayers } from './layers.ts';
+import type { TensorPart } from './layout.ts';
 import { placeTensors, type Rectangle, type WeightSpace } from './weight-space.ts';
-import {
-  bytesOfWeight,
-  type PlaneRun,
-  pointOfWeight,
-  tensorAtPoint,
-  weightAtPoint,
-  weightsOfByte,
-} from './weight-space-mapping.ts';
+import { bytesOfWeight, pointOfWeight, tensorAtPoint, weightAtPoint, weightsOfByte } from './weight-space-mapping.ts';
 
 type Tensors = ReadonlyMap<string, TensorInfo>;
 
@@ -167,13 +161,16 @@ test('a weight has bytes in every plane, and each of these bytes leads back to t
   const tensors = tensorMap([['blk.0.attn_q.weight', 512, 300]], 'Q4_K');
   const tensor = tensors.get('blk.0.attn_q.weight');
   assert.ok(tensor);
-  const runs: PlaneRun[] = tensor.type.fields.flatMap(({ name }, index) => [
-    { plane: name, firstRow: 0, rows: 128, file: 0, offset: 4096 + index * 100_000 },
-    { plane: name, firstRow: 128, rows: 172, file: 1, offset: 8192 + index * 100_000 },
-  ]);
+  const parts: TensorPart[] = [0, 128].map((rowStart, file) => {
+    const rowEnd = file === 0 ? 128 : 300;
+    const planes = tensor.type.fields.map(({ bytes }, index) => {
+      return { file, offset: 4096 + index * 100_000, byteLength: (rowEnd - rowStart) * 2 * bytes };
+    });
+    return { file, rowStart, rowEnd, planes };
+  });
   fc.assert(
     fc.property(fc.nat(299), fc.nat(511), fc.nat(1000), (row, column, pick) => {
-      const pieces = bytesOfWeight(tensor, runs, { row, column });
+      const pieces = bytesOfWeight(tensor, parts, { row, column });
       assert.deepEqual(
         pieces.map(({ plane, byteLength }) => [plane, byteLength]),
         tensor.type.fields.map(({ name, bytes }) => [name, bytes]),
@@ -181,13 +178,13 @@ test('a weight has bytes in every plane, and each of these bytes leads back to t
       for (const { plane, file, offset, byteLength } of pieces) {
         assert.equal(file, row < 128 ? 0 : 1);
         const firstColumn = column < 256 ? 0 : 256;
-        const found = weightsOfByte(tensor, runs, file, offset + (pick % byteLength));
+        const found = weightsOfByte(tensor, parts, file, offset + (pick % byteLength));
         assert.deepEqual(found, { plane, row, firstColumn, columns: 256 });
       }
     }),
   );
-  assert.equal(weightsOfByte(tensor, runs, 0, 4095), undefined);
-  assert.equal(weightsOfByte(tensor, runs, 2, 4096), undefined);
+  assert.equal(weightsOfByte(tensor, parts, 0, 4095), undefined);
+  assert.equal(weightsOfByte(tensor, parts, 2, 4096), undefined);
 });
 
 test('the page of a model of many layers is neither a needle nor a ribbon', () => {

@@ -33,24 +33,41 @@ export interface WeightSpace {
   readonly layers: ReadonlyMap<string, Rectangle>;
 }
 
-/** How wide an overview is drawn, and how high one of its lines of text stands, in pixels: the gutters follow from these. */
-const OVERVIEW_WIDTH = 1600;
+/** How wide an overview is drawn unless said otherwise, in pixels. */
+export const OVERVIEW_WIDTH = 1800;
+/** How high one of its lines of text stands. The gutters follow from these two. */
 const TEXT_LINE = 12;
 /** Height over width that the page tries for, by the number of layers it sets on a line. */
 const PAGE_ASPECT = 1.25;
 const MOST_LAYERS_A_LINE = 64;
 
-/** Places all tensors of the layers. `tensors` must hold every name the layers list. */
-export function placeTensors(layers: readonly ModelLayer[], tensors: ReadonlyMap<string, TensorInfo>): WeightSpace {
+/**
+ * Places all tensors of the layers; names that `tensors` does not hold are left out. `overviewWidth`: the pixels across at which
+ * a line of text is to fit the gutters.
+ */
+export function placeTensors(
+  layers: readonly ModelLayer[],
+  tensors: ReadonlyMap<string, TensorInfo>,
+  { overviewWidth = OVERVIEW_WIDTH }: { overviewWidth?: number | undefined } = {},
+): WeightSpace {
   const blocks = layers.map((layer) => ({ layer, items: itemsOf(layer, tensors) }));
   const height = layerHeight(blocks.filter(({ layer }) => layer.role === 'layer').map(({ items }) => items));
   let gutter = 0;
   let space = placePage(blocks, height, gutter);
-  for (let attempt = 0; attempt < 8 && gutter < gutterFor(space.width); attempt++) {
-    gutter = gutterFor(space.width);
+  for (let attempt = 0; attempt < 8 && gutter < gutterFor(space.width, overviewWidth); attempt++) {
+    gutter = gutterFor(space.width, overviewWidth);
     space = placePage(blocks, height, gutter);
   }
   return space;
+}
+
+/** The space of one tensor alone, cut into parts only where it would be more than twice as high as wide. */
+export function placeTensor(tensor: TensorInfo): WeightSpace {
+  const items = [{ name: tensor.name, columns: columnsOf(tensor), rows: rowsOf(tensor) }];
+  const block = { layer: { id: tensor.name, role: 'other', tensors: [tensor.name] }, items } as const;
+  const weights = columnsOf(tensor) * rowsOf(tensor);
+  const placed = packWithin(block, Math.max(columnsOf(tensor), Math.ceil(Math.sqrt(weights / 2))), 0);
+  return { ...placed, gutter: 0, rectangles: new Map(placed.rectangles), layers: new Map() };
 }
 
 interface Item {
@@ -90,10 +107,16 @@ function layerHeight(layers: readonly (readonly Item[])[]): number {
   return height;
 }
 
-/** A line of text in units of a page drawn at OVERVIEW_WIDTH (small pages are drawn in whole multiples). */
-function gutterFor(width: number): number {
-  const scale = width > OVERVIEW_WIDTH * 1.5 ? OVERVIEW_WIDTH / width : Math.max(1, Math.floor(OVERVIEW_WIDTH / width));
-  return Math.ceil(TEXT_LINE / scale);
+/** A line of text in units, at the scale of an overview. */
+function gutterFor(width: number, overviewWidth: number): number {
+  const { cell, zoom } = overviewScale(width, overviewWidth);
+  return Math.ceil((TEXT_LINE * cell) / zoom);
+}
+
+/** How a space is drawn on so many pixels: `cell` weights a side share a pixel, or a weight takes `zoom` pixels a side; one is 1. */
+export function overviewScale(units: number, pixels: number): { cell: number; zoom: number } {
+  if (units > pixels) return { cell: Math.ceil(units / pixels), zoom: 1 };
+  return { cell: 1, zoom: Math.max(1, Math.floor(pixels / Math.max(units, 1))) };
 }
 
 /** Tries every number of layers a line and keeps the page whose shape is nearest to the one wanted. */
@@ -138,9 +161,11 @@ function composePage(
       [x, lineHeight] = [0, 0];
     }
     const top = y + gutter;
-    layers.set(block.layer.id, { x, y: top, width: placed.width, height: placed.height });
+    // The lines that are no layer's are framed as wide as the page: what stands above and below each other should align.
+    const frameWidth = isLayer ? placed.width : Math.max(placed.width, pageWidth);
+    layers.set(block.layer.id, { x, y: top, width: frameWidth, height: placed.height });
     for (const [name, at] of placed.rectangles) rectangles.set(name, { ...at, x: x + at.x, y: top + at.y });
-    width = Math.max(width, x + placed.width);
+    width = Math.max(width, x + frameWidth);
     lineHeight = Math.max(lineHeight, gutter + placed.height);
     x = isLayer ? x + placed.width + gutter : pageWidth + 1;
   }
@@ -160,8 +185,9 @@ function packWithin(block: Block, pageWidth: number, gutter: number): PlacedBloc
 }
 
 /**
- * Fills columns of `height` rows from left to right: a tensor stands under the one before it when there is room (key over value),
- * else in a new column; one taller than that is cut into parts side by side. Above each is a gutter, around all half a gutter.
+ * Fills columns of `height` rows from left to right: a tensor stands under the one before it when there is room (key over value;
+ * their second line of text may make the block that much higher), else in a new column; one taller than that is cut into parts
+ * side by side. Above each is a gutter, around all half a gutter.
  */
 function pack({ items }: Block, height: number, gutter: number): PlacedBlock {
   const margin = Math.ceil(gutter / 2);
@@ -173,7 +199,7 @@ function pack({ items }: Block, height: number, gutter: number): PlacedBlock {
     const parts = Math.max(1, Math.ceil(rows / height));
     const partRows = Math.max(1, Math.ceil(rows / parts));
     const width = columns * parts + partGap * (parts - 1);
-    const fits = column.y + gutter + partRows <= height + gutter && width <= column.width;
+    const fits = column.y + gutter + partRows <= height + 2 * gutter && width <= column.width;
     if (!fits && column.width > 0) column = { x: column.x + column.width + margin, y: 0, width: 0 };
     const y = column.y + gutter;
     rectangles.push([name, { x: column.x, y, width, height: partRows, partRows, partStride: columns + partGap }]);

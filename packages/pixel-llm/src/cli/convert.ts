@@ -1,0 +1,130 @@
+/** `pixel-llm convert`: GGUF to pictures and back, or either to its own kind in another type or size. */
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { PixelError } from '../core/errors.ts';
+import { openFileByteSink } from '../core/node.ts';
+import { convertToGguf } from '../pxi/convert-to-gguf.ts';
+import { convertToPictures } from '../pxi/convert-to-picture.ts';
+import type { ModelContent } from '../pxi/model-content.ts';
+import { createWorkerHasher, openContentFile } from '../pxi/node.ts';
+import { requantizableTypes, requantizeContent } from '../pxi/requantized-content.ts';
+import { pictureNames } from '../pxi/set-names.ts';
+import type { CommandContext, RegisterCommand } from './command.ts';
+import { formatBytes } from './progress-bar.ts';
+
+const EXAMPLES = `
+What IN is, its content says; what OUT becomes, its name says: .png a picture, .gguf a GGUF file. Without --type the model's
+bytes are kept: converted there and back, the same GGUF file comes out, byte for byte. A model larger than one picture becomes
+OUT-00001-of-0000N.pxi.png and so on. Any file of a set, of pictures or of GGUF, names the set; a set of GGUF files becomes one.
+
+Examples:
+  $ pixel-llm convert model.gguf model.pxi.png
+  $ pixel-llm convert model.pxi.png model.gguf
+  $ pixel-llm convert model-f16.gguf model-q4.pxi.png --type Q4_K
+  $ pixel-llm convert model.gguf model.pxi.png --shard-size 64MB`;
+
+interface ConvertFlags {
+  type?: string;
+  shardSize?: number;
+}
+
+export const registerConvert: RegisterCommand = (program: Command, context: CommandContext): void => {
+  program
+    .command('convert')
+    .description('Turn a GGUF model into a picture, or a picture into GGUF.')
+    .argument('<in>', 'model to read: a .gguf or .pxi.png file or URL, or any file of a set')
+    .argument('<out>', 'file to write: NAME.pxi.png or NAME.gguf')
+    .addOption(new Option('--type <type>', 'requantize the weight matrices').choices(requantizableTypes()))
+    .option('--shard-size <bytes>', 'the most bytes a picture may have, like 256MB (default: 268 MB)', byteSize)
+    .addHelpText('after', EXAMPLES)
+    .action(async (input: string, output: string, flags: ConvertFlags) => {
+      const toPicture = isPictureName(output);
+      if (!toPicture && flags.shardSize !== undefined) {
+        throw new PixelError('bad-argument', 'A GGUF file is written whole: --shard-size is for pictures.');
+      }
+      await refuseSameFile(input, output);
+      const original = await openContentFile(input, { signal: context.signal });
+      try {
+        const content = requantized(original, flags, context);
+        const begun = performance.now();
+        const files = toPicture
+          ? await writePictures(content, input, output, flags, context)
+          : await writeGguf(content, output, context);
+        context.note(summary(files, content.byteLength, (performance.now() - begun) / 1000));
+      } finally {
+        await original.dispose();
+      }
+    });
+};
+
+function requantized(content: ModelContent, { type }: ConvertFlags, context: CommandContext): ModelContent {
+  if (type === undefined) return content;
+  const model = requantizeContent(content, type);
+  for (const note of model.notes) context.note(note);
+  return model.content;
+}
+
+async function writePictures(
+  content: ModelContent,
+  input: string,
+  output: string,
+  { shardSize }: ConvertFlags,
+  context: CommandContext,
+): Promise<string[]> {
+  const { signal } = context;
+  const openSink = async (index: number, count: number) => {
+    const name = pictureNames(output, count)[index] ?? output;
+    await refuseSameFile(input, name);
+    return openFileByteSink(name);
+  };
+  const { files } = await context.withProgress((onProgress) =>
+    convertToPictures(content, openSink, { shardSize, createHasher: createWorkerHasher, signal, onProgress }),
+  );
+  return pictureNames(output, files);
+}
+
+async function writeGguf(content: ModelContent, output: string, context: CommandContext): Promise<string[]> {
+  const { signal } = context;
+  const sink = await openFileByteSink(output);
+  await context.withProgress((onProgress) =>
+    convertToGguf(content, sink, { createHasher: createWorkerHasher, signal, onProgress }),
+  );
+  return [output];
+}
+
+function summary(files: readonly string[], byteLength: number, seconds: number): string {
+  const [first = ''] = files;
+  const named = files.length === 1 ? first : `${files.length} pictures, ${first} and so on`;
+  return `${named}: ${formatBytes(byteLength)} of model in ${seconds.toFixed(1)} s, ${formatBytes(byteLength / seconds)}/s.`;
+}
+
+function isPictureName(output: string): boolean {
+  if (/\.png$/i.test(output)) return true;
+  if (/\.gguf$/i.test(output)) return false;
+  throw new PixelError('bad-argument', `${output} says not what to write: name it NAME.pxi.png or NAME.gguf.`);
+}
+
+async function refuseSameFile(input: string, output: string): Promise<void> {
+  const [from, to] = await Promise.all([stat(input).catch(() => undefined), stat(output).catch(() => undefined)]);
+  const isSame = from && to ? from.ino === to.ino && from.dev === to.dev : resolve(input) === resolve(output);
+  if (isSame) throw new PixelError('bad-argument', `${output} is the input itself: name another output.`);
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  k: 1e3,
+  m: 1e6,
+  g: 1e9,
+  ki: 2 ** 10,
+  mi: 2 ** 20,
+  gi: 2 ** 30,
+};
+
+/** "256MB", "64MiB", "1.5 GB", "100000". */
+function byteSize(text: string): number {
+  const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmg]i?)?b?$/i.exec(text.trim()) ?? [];
+  const bytes = Math.floor(Number(digits) * (UNITS[unit.toLowerCase()] ?? 0));
+  if (digits !== '' && bytes >= 1 && Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError('It must be a number of bytes like 256MB or 64MiB.');
+}

@@ -1,0 +1,70 @@
+/** `pixel-llm render`: the picture of a model that a person looks at. */
+import { PixelError } from '../core/errors.ts';
+import { openFileByteSink } from '../core/node.ts';
+import { encodeImage } from '../png/encode-image.ts';
+import { openWeightsFile } from '../pxi/node.ts';
+import { renderModel, renderTensor } from '../pxi/render.ts';
+import { DRAWING_WIDTHS } from '../pxi/render-plan.ts';
+import { type RegisterCommand, wholeNumber } from './command.ts';
+
+const EXAMPLES = `
+Every weight has its place: the embedding on top, the layers below, the output last. Bright is large, blue is negative, amber
+is positive. A small model is drawn weight by weight, a large one in cells. The drawing is an ordinary PNG, not a model.
+
+Examples:
+  $ pixel-llm render model.pxi.png view.png
+  $ pixel-llm render model.gguf wide.png --width 4000
+  $ pixel-llm render model.gguf query.png --tensor blk.0.attn_q.weight`;
+
+interface RenderFlags {
+  tensor?: string;
+  width?: number;
+}
+
+export const registerRender: RegisterCommand = (program, context) => {
+  program
+    .command('render')
+    .description('Draw the weights of a model as a picture to look at.')
+    .argument('<model>', 'a .gguf or .pxi.png file or URL, or any file of a set')
+    .argument('<out.png>', 'the drawing to write')
+    .option('--tensor <name>', 'draw this tensor only, weight by weight if it fits')
+    .option(
+      '--width <pixels>',
+      'the most pixels across (default: about 1800)',
+      wholeNumber(DRAWING_WIDTHS.least, DRAWING_WIDTHS.most),
+    )
+    .addHelpText('after', EXAMPLES)
+    .action(async (path: string, output: string, { tensor, width }: RenderFlags) => {
+      if (!/\.png$/i.test(output) || /\.pxi\.png$/i.test(output)) {
+        throw new PixelError('bad-argument', `${output}: a drawing is a PNG but no model; call it NAME.png.`);
+      }
+      const source = await openWeightsFile(path, { signal: context.signal });
+      try {
+        if (tensor !== undefined && !source.head.tensors.has(tensor)) {
+          throw new PixelError(
+            'bad-argument',
+            `${path} has no tensor "${tensor}"; \`inspect --tensors\` lists those it has.`,
+          );
+        }
+        const image = await context.withProgress((onProgress) => {
+          const options = { width, signal: context.signal, onProgress };
+          return tensor === undefined ? renderModel(source, options) : renderTensor(source, tensor, options);
+        });
+        await writeFile(output, await encodeImage(image, { Software: 'pixel-llm render' }));
+        context.note(`${output}: ${image.width} x ${image.height} pixels`);
+      } finally {
+        await source.dispose();
+      }
+    });
+};
+
+async function writeFile(path: string, bytes: Uint8Array): Promise<void> {
+  const sink = await openFileByteSink(path);
+  try {
+    await sink.write([bytes]);
+    await sink.commit();
+  } catch (error) {
+    await sink.abort();
+    throw error;
+  }
+}

@@ -1,0 +1,57 @@
+/** `pixel-llm verify`: is a model still what was written? Exit code 1, and what is damaged, if not. */
+import type { Command } from 'commander';
+import { createWorkerHasher, openSource } from '../pxi/node.ts';
+import { type ModelReport, verifyModelFile } from '../pxi/verify-file.ts';
+import type { CommandContext, RegisterCommand } from './command.ts';
+import { formatBytes } from './progress-bar.ts';
+
+const EXAMPLES = `
+Pictures: the CRC of every line and the SHA-256 of every tensor; any picture of a set names the set. GGUF files hold no
+checksums: their structure is checked, and that every tensor is there. Findings go to stdout, the exit code is 1 if there are any.
+
+Examples:
+  $ pixel-llm verify model.pxi.png
+  $ pixel-llm verify model-00001-of-00003.pxi.png --json
+  $ pixel-llm verify model.gguf`;
+
+/** Findings that are printed; what is wrong is clear by then. */
+const MOST_FINDINGS = 100;
+
+export const registerVerify: RegisterCommand = (program: Command, context: CommandContext): void => {
+  program
+    .command('verify')
+    .description('Check a model: every line of pixels and every tensor.')
+    .argument('<model>', 'a .pxi.png or .gguf file or URL')
+    .option('--json', 'print the findings as JSON')
+    .addHelpText('after', EXAMPLES)
+    .action(async (model: string, { json = false }: { json?: boolean }) => {
+      const { signal } = context;
+      const open = (name: string) => openSource(name, { signal });
+      const report = await context.withProgress((onProgress) =>
+        verifyModelFile(model, open, { createHasher: createWorkerHasher, signal, onProgress }),
+      );
+      const isSound = report.findings.length === 0;
+      await context.print(json ? `${JSON.stringify({ sound: isSound, ...report }, null, 2)}\n` : describe(report));
+      if (!isSound) process.exitCode = 1;
+    });
+};
+
+function describe(report: ModelReport): string {
+  const { name, findings } = report;
+  if (findings.length === 0) return `${name} is sound: ${soundness(report)}.\n`;
+  const lines = findings.slice(0, MOST_FINDINGS).map(({ message }) => printable(message));
+  if (findings.length > MOST_FINDINGS) lines.push(`... and ${findings.length - MOST_FINDINGS} findings more.`);
+  return `${lines.join('\n')}\n${name} is damaged: get the original file again.\n`;
+}
+
+function soundness({ format, files, lines, tensors, byteLength }: ModelReport): string {
+  const inFiles = files === 1 ? '' : ` in ${files} files`;
+  const weights = `${tensors} tensors of ${formatBytes(byteLength)}`;
+  if (format === 'gguf') return `its structure and the bounds of ${weights}${inFiles} (GGUF holds no checksums)`;
+  return `${lines} lines of pixels and the SHA-256 of ${weights}${inFiles}`;
+}
+
+/** Names in a file may hold control characters, which a terminal would obey. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, '?');
+}

@@ -1,0 +1,109 @@
+/**
+ * From a source of bytes or weights to a Model: Program, tokenizer and memory are checked before any weight is read, and on any
+ * failure nothing stays behind, neither open files nor half a model.
+ */
+import { selectBackend } from '../backends/select.ts';
+import { DEFAULT_PAGE_TOKENS, type DeviceName } from '../backends/types.ts';
+import { BlobByteSource, type ByteSource } from '../core/byte-source.ts';
+import { PixelError, throwIfAborted } from '../core/errors.ts';
+import { openHttpByteSource } from '../core/http-byte-source.ts';
+import type { WorkOptions } from '../core/progress.ts';
+import { buildProgram } from '../program/build-program.ts';
+import type { Program } from '../program/program.ts';
+import { openWeights } from '../pxi/open-weights.ts';
+import type { WeightSource } from '../pxi/weight-source.ts';
+import { createChatTemplate } from '../tokenizer/chat-template.ts';
+import { createTokenizer } from '../tokenizer/tokenizer.ts';
+import { type AvailableMemory, checkMemory } from './memory.ts';
+import { Model } from './model.ts';
+import { checkWhole } from './sampling-options.ts';
+
+/** A GGUF or .pxi.png as bytes, or anything that gives weights. */
+export type ModelSource = WeightSource | ByteSource | Blob | URL;
+
+export interface LoadModelOptions extends WorkOptions {
+  /** What to run on. Default `auto`: the fastest device of this machine. */
+  device?: 'auto' | DeviceName | undefined;
+  /** Tokens that prompt and answer may have together. Default: the model's own limit, but at most 4096. */
+  contextLength?: number | undefined;
+  /** How many sequences of full length the KV cache holds at once; idle ones make room for busy ones. Default 1. */
+  sequences?: number | undefined;
+  /** How the memory this process may still take is found out. Default: in Node, by the system; in a browser, not. */
+  availableMemory?: AvailableMemory | undefined;
+}
+
+/** A context that is cheap to hold; longer ones are asked for. */
+const DEFAULT_CONTEXT = 4096;
+
+/**
+ * Loads a model onto a device. A WeightSource stays the caller's, who may dispose of it after loading; any other source is closed.
+ * Throws `unknown-device`, `unknown-format`, `unknown-architecture`, `unknown-pre-tokenizer`, `bad-metadata`, `unsupported-type`,
+ * `out-of-memory`, `truncated`, `damaged-picture`, `http`, `aborted`, `bad-argument`, and what the source throws.
+ */
+export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<Model> {
+  throwIfAborted(options.signal);
+  if (isWeightSource(source)) return loadFromWeights(source, options);
+  const weights = await openSource(source, options);
+  try {
+    return await loadFromWeights(weights, options);
+  } finally {
+    await weights.dispose();
+  }
+}
+
+async function loadFromWeights(
+  weights: WeightSource,
+  {
+    device = 'auto',
+    contextLength,
+    sequences = 1,
+    availableMemory = () => undefined,
+    signal,
+    onProgress,
+  }: LoadModelOptions,
+): Promise<Model> {
+  checkWhole('sequences', sequences, 1, 4096);
+  const backend = await selectBackend(device);
+  const { name, head } = weights;
+  const program = buildProgram(head);
+  const context = chooseContext(program, contextLength);
+  const tokenizer = createTokenizer(head.metadata);
+  const chatTemplate = createChatTemplate(head.metadata);
+  const pageTokens = DEFAULT_PAGE_TOKENS;
+  const pages = { pageTokens, pageCount: Math.ceil(context / pageTokens) * sequences };
+  const memoryBytes = checkMemory(name, program, backend, pages, availableMemory);
+  const executor = await backend.load(program, weights, { ...pages, signal, onProgress });
+  return new Model({ name, head, tokenizer, chatTemplate, contextLength: context, executor, memoryBytes });
+}
+
+/** Opens what is not a WeightSource yet; the other files of a set on a server are asked for beside it. */
+async function openSource(source: Exclude<ModelSource, WeightSource>, { signal }: WorkOptions): Promise<WeightSource> {
+  if (source instanceof URL) {
+    const open = (url: string | URL): Promise<ByteSource> => openHttpByteSource(url, { signal });
+    return openWeights(await open(source), { openSibling: open, signal });
+  }
+  if (source instanceof Blob) return openWeights(new BlobByteSource(source), { signal });
+  if (typeof source === 'object' && source !== null && 'read' in source && 'size' in source) {
+    return openWeights(source, { signal });
+  }
+  throw new PixelError(
+    'bad-argument',
+    'A model is loaded from a URL, a Blob, a ByteSource or a WeightSource (in Node, also a path).',
+  );
+}
+
+function isWeightSource(source: ModelSource): source is WeightSource {
+  return typeof source === 'object' && source !== null && 'readPlane' in source;
+}
+
+function chooseContext(program: Program, wanted: number | undefined): number {
+  if (wanted === undefined) return Math.min(program.contextLength, DEFAULT_CONTEXT);
+  checkWhole('contextLength', wanted, 1);
+  if (wanted > program.contextLength) {
+    throw new PixelError(
+      'bad-argument',
+      `The model was made for a context of ${program.contextLength} tokens, so a context of ${wanted} is not possible.`,
+    );
+  }
+  return wanted;
+}

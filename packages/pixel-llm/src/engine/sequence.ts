@@ -1,0 +1,179 @@
+/**
+ * A sequence: tokens whose keys and values lie in the KV cache, as a session sees it. The store owns the executor's pages and
+ * takes them back from idle sequences, least recently used first, when a busy one needs them; an idle sequence that lost its
+ * pages is empty and is simply processed again.
+ */
+import type { Executor, SampledToken, SamplingSettings, StepResult } from '../backends/types.ts';
+import { PixelError, throwIfAborted } from '../core/errors.ts';
+import { PagePool, PageTable } from './page-table.ts';
+import { StepQueue } from './step-queue.ts';
+
+/** Tokens a step takes at most: few where a step is slow, so that an abort is heard soon; many where kernels want rows. */
+const BATCH_TOKENS = { reference: 32, cpu: 128, gpu: 512 } as const;
+
+/** All sequences on one executor. */
+export class SequenceStore {
+  /** Tokens of one sequence that a step takes at most. */
+  readonly chunkTokens: number;
+  readonly #queue: StepQueue;
+  readonly #pool: PagePool;
+  readonly #sequences = new Set<Sequence>();
+  #clock = 0;
+
+  constructor(executor: Executor, { chunkTokens = BATCH_TOKENS[executor.device] }: { chunkTokens?: number } = {}) {
+    this.chunkTokens = chunkTokens;
+    this.#queue = new StepQueue(executor, BATCH_TOKENS[executor.device]);
+    this.#pool = new PagePool(executor.pageCount, executor.pageTokens, () => this.#reclaim());
+  }
+
+  get freePages(): number {
+    return this.#pool.freePages;
+  }
+
+  create(): Sequence {
+    const table = new PageTable(this.#pool, (from, to, tokens) => this.#queue.copyPage(from, to, tokens));
+    return this.#add(new Sequence(this.#queue, table, this.#hooks));
+  }
+
+  /** Refuses what waits with `disposed` and disposes of the executor. Harmless twice. */
+  async dispose(): Promise<void> {
+    await this.#queue.close();
+    this.#sequences.clear();
+  }
+
+  readonly #hooks: SequenceHooks = {
+    tick: () => ++this.#clock,
+    forked: (sequence) => void this.#add(sequence),
+    disposed: (sequence) => void this.#sequences.delete(sequence),
+  };
+
+  #add(sequence: Sequence): Sequence {
+    this.#sequences.add(sequence);
+    return sequence;
+  }
+
+  #reclaim(): boolean {
+    let oldest: Sequence | undefined;
+    for (const sequence of this.#sequences) {
+      const idle = !sequence.claimed && sequence.tokens.length > 0;
+      if (idle && (!oldest || sequence.lastUsed < oldest.lastUsed)) oldest = sequence;
+    }
+    oldest?.truncate(0);
+    return oldest !== undefined;
+  }
+}
+
+interface SequenceHooks {
+  tick(): number;
+  forked(sequence: Sequence): void;
+  disposed(sequence: Sequence): void;
+}
+
+interface RunOptions {
+  /** Sample the token after the last one. */
+  sampling?: SamplingSettings | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export class Sequence {
+  readonly #queue: StepQueue;
+  readonly #table: PageTable;
+  readonly #hooks: SequenceHooks;
+  readonly #tokens: number[];
+  #claimed = false;
+  #disposed = false;
+  #lastUsed: number;
+
+  constructor(queue: StepQueue, table: PageTable, hooks: SequenceHooks, tokens: readonly number[] = []) {
+    this.#queue = queue;
+    this.#table = table;
+    this.#hooks = hooks;
+    this.#tokens = [...tokens];
+    this.#lastUsed = hooks.tick();
+  }
+
+  /** The tokens whose keys and values are in the cache. */
+  get tokens(): readonly number[] {
+    return this.#tokens;
+  }
+
+  get claimed(): boolean {
+    return this.#claimed;
+  }
+
+  /** Higher is later. */
+  get lastUsed(): number {
+    return this.#lastUsed;
+  }
+
+  /** Takes the sequence for one piece of work; its pages stay until the claim is disposed of. Throws `bad-argument`, `disposed`. */
+  claim(): Disposable {
+    if (this.#disposed) throw new PixelError('disposed', 'The session was disposed of.');
+    if (this.#claimed) {
+      throw new PixelError(
+        'bad-argument',
+        'This session is still generating: end that loop first, or create another session (or a fork).',
+      );
+    }
+    this.#claimed = true;
+    return {
+      [Symbol.dispose]: () => {
+        this.#claimed = false;
+        this.#lastUsed = this.#hooks.tick();
+        if (this.#disposed) this.truncate(0);
+      },
+    };
+  }
+
+  /** Appends tokens in one step. On any failure the sequence is as before. Returns what was sampled after the last token. */
+  async append(tokens: readonly number[], { sampling, signal }: RunOptions = {}): Promise<SampledToken | undefined> {
+    const result = await this.#run(tokens, {
+      outputs: sampling ? [tokens.length - 1] : [],
+      ...(sampling && { sampling: [sampling] }),
+      signal,
+    });
+    return result.sampled[0];
+  }
+
+  /** Appends tokens in one step and reads back the logits after each of them: [tokens, vocab]. */
+  async appendForLogits(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
+    const result = await this.#run(tokens, { outputs: tokens.map((_, index) => index), readBack: ['logits'], signal });
+    const logits = result.values.get('logits');
+    if (!(logits instanceof Float32Array)) throw new PixelError('bad-program', 'The Program gives no logits.');
+    return logits;
+  }
+
+  /** Forgets all tokens from `length` on. */
+  truncate(length: number): void {
+    this.#table.truncate(length);
+    this.#tokens.length = length;
+  }
+
+  /** A second sequence with the same tokens; the cache is shared until the two part. */
+  fork(): Sequence {
+    const copy = new Sequence(this.#queue, this.#table.fork(), this.#hooks, this.#tokens);
+    this.#hooks.forked(copy);
+    return copy;
+  }
+
+  /** Gives the pages back, at the end of the work that runs. Harmless twice. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#hooks.disposed(this);
+    if (!this.#claimed) this.truncate(0);
+  }
+
+  async #run(
+    tokens: readonly number[],
+    step: Omit<Parameters<StepQueue['run']>[0], 'tokens' | 'start' | 'pages'>,
+  ): Promise<StepResult> {
+    throwIfAborted(step.signal);
+    if (this.#disposed) throw new PixelError('disposed', 'The session was disposed of.');
+    await this.#table.reserve(tokens.length);
+    const result = await this.#queue.run({ ...step, tokens, start: this.#table.length, pages: [...this.#table.pages] });
+    this.#table.advance(tokens.length);
+    for (const token of tokens) this.#tokens.push(token);
+    return result;
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * One executor, many sequences: every step of every sequence goes through here, one at a time, and steps that wait together
+ * run as one batch (prompt chunks and single tokens alike). A sequence's results do not depend on what else is in its batch.
+ */
+import type { Batch, Executor, SampledToken, SamplingSettings, StepResult } from '../backends/types.ts';
+import { PixelError, throwIfAborted } from '../core/errors.ts';
+
+/** The next tokens of one sequence. */
+export interface SequenceStep {
+  readonly tokens: readonly number[];
+  /** Position of the first of them. */
+  readonly start: number;
+  /** The sequence's KV pages, with room for the tokens. */
+  readonly pages: readonly number[];
+  /** Indices into `tokens`, ascending: whose logits are wanted. */
+  readonly outputs: readonly number[];
+  /** One row an output, or none at all. */
+  readonly sampling?: readonly SamplingSettings[];
+  /** Values to read back. A step that reads back runs alone. */
+  readonly readBack?: readonly string[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Waiting {
+  readonly step: SequenceStep;
+  resolve(result: StepResult): void;
+  reject(error: unknown): void;
+}
+
+export class StepQueue {
+  readonly #executor: Executor;
+  readonly #batchTokens: number;
+  readonly #waiting: Waiting[] = [];
+  /** Settles when whatever uses the executor now is done. */
+  #busy: Promise<unknown> = Promise.resolve();
+  #pumping = false;
+  #closed = false;
+
+  /** Steps are joined up to `batchTokens` tokens a batch; a single longer step still runs. */
+  constructor(executor: Executor, batchTokens: number) {
+    this.#executor = executor;
+    this.#batchTokens = batchTokens;
+  }
+
+  /** Runs the step, alone or with others. Throws what Executor.step throws, `aborted`, and `disposed` after `close`. */
+  run(step: SequenceStep): Promise<StepResult> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ step, resolve, reject });
+      if (!this.#pumping) void this.#pump();
+    });
+  }
+
+  /** Copies the start of a KV page, between two steps. */
+  copyPage(from: number, to: number, tokens: number): Promise<void> {
+    return this.#exclusively(() => this.#executor.copyPage(from, to, tokens));
+  }
+
+  /** Waits for the running step, refuses the waiting ones, and disposes of the executor. Harmless twice. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const { reject } of this.#waiting.splice(0)) reject(disposed());
+    await this.#busy.catch(() => {});
+    await this.#executor.dispose();
+  }
+
+  async #pump(): Promise<void> {
+    this.#pumping = true;
+    while (this.#waiting.length > 0) {
+      // A turn of the event loop for each step: timers, signals and the other sequences get to speak, also between the steps of a
+      // backend that computes on this thread.
+      await nextTurn();
+      const batch = this.#takeBatch();
+      if (batch.length > 0) await this.#exclusively(() => this.#runBatch(batch)).catch((error) => refuse(batch, error));
+    }
+    this.#pumping = false;
+  }
+
+  /** The steps that wait longest and fit into one batch. Those whose signal has fired are refused. */
+  #takeBatch(): Waiting[] {
+    const batch: Waiting[] = [];
+    let tokens = 0;
+    while (this.#waiting.length > 0) {
+      const next = this.#waiting[0]!;
+      if (next.step.signal?.aborted) {
+        this.#waiting.shift();
+        refuseAborted(next);
+        continue;
+      }
+      const joins =
+        tokens + next.step.tokens.length <= this.#batchTokens && !next.step.readBack && !batch[0]?.step.readBack;
+      if (batch.length > 0 && !joins) break;
+      this.#waiting.shift();
+      batch.push(next);
+      tokens += next.step.tokens.length;
+    }
+    return batch;
+  }
+
+  async #runBatch(waiting: readonly Waiting[]): Promise<void> {
+    const steps = waiting.map(({ step }) => step);
+    const alone = steps.length === 1 ? steps[0] : undefined;
+    const result = await this.#executor.step(joinSteps(steps), {
+      signal: alone?.signal,
+      ...(alone?.readBack && { readBack: alone.readBack }),
+    });
+    let output = 0;
+    for (const { step, resolve } of waiting) {
+      const sampled: readonly SampledToken[] = step.sampling
+        ? result.sampled.slice(output, output + step.sampling.length)
+        : [];
+      output += step.outputs.length;
+      resolve({ sampled, values: result.values });
+    }
+  }
+
+  #exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
+    const turn = this.#busy
+      .catch(() => {})
+      .then(() => {
+        if (this.#closed) throw disposed();
+        return work();
+      });
+    this.#busy = turn;
+    return turn;
+  }
+}
+
+/** One Batch of the steps of several sequences, in order. */
+function joinSteps(steps: readonly SequenceStep[]): Batch {
+  const count = steps.reduce((sum, { tokens }) => sum + tokens.length, 0);
+  const tokens = new Int32Array(count);
+  const positions = new Int32Array(count);
+  const sequences = new Int32Array(count);
+  const outputEntries: number[] = [];
+  const sampling: SamplingSettings[] = [];
+  let entry = 0;
+  for (const [sequence, step] of steps.entries()) {
+    for (const output of step.outputs) outputEntries.push(entry + output);
+    sampling.push(...(step.sampling ?? []));
+    for (const [index, token] of step.tokens.entries()) {
+      tokens[entry] = token;
+      positions[entry] = step.start + index;
+      sequences[entry++] = sequence;
+    }
+  }
+  return {
+    sequences,
+    positions,
+    pages: steps.map(({ pages }) => pages),
+    outputEntries: Int32Array.from(outputEntries),
+    ...(sampling.length > 0 && { sampling }),
+    inputs: { tokens },
+  };
+}
+
+function refuse(waiting: readonly Waiting[], error: unknown): void {
+  for (const { reject } of waiting) reject(error);
+}
+
+function refuseAborted({ step, reject }: Waiting): void {
+  try {
+    throwIfAborted(step.signal);
+  } catch (error) {
+    reject(error);
+  }
+}
+
+function disposed(): PixelError {
+  return new PixelError('disposed', 'The model was disposed of.');
+}
+
+/** Resolves in the event loop's next turn, in Node and in browsers. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
+}

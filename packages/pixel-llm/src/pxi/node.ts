@@ -1,0 +1,87 @@
+/**
+ * The Node side of pxi/: opens models by path or URL, and hashes on a thread of its own. Importing it installs what core/ has
+ * for Node.
+ */
+import { Worker } from 'node:worker_threads';
+import type { ByteSource, ReadOptions } from '../core/byte-source.ts';
+import { openHttpByteSource } from '../core/http-byte-source.ts';
+import { openFileByteSource } from '../core/node.ts';
+import type { HashAnswer, HashRequest } from './hash-worker/messages.ts';
+import type { ModelContent } from './model-content.ts';
+import { openContent, openWeights } from './open-weights.ts';
+import { openPictureSet, type PictureSet } from './picture-set.ts';
+import type { StreamHasher } from './stream-hasher.ts';
+import type { WeightSource } from './weight-source.ts';
+
+/** Opens a model by the path or URL of its file, or of any file of its set. Throws `file-not-found`, `http`, and as `openWeights`. */
+export async function openWeightsFile(pathOrUrl: string, options: ReadOptions = {}): Promise<WeightSource> {
+  return openWeights(await openSource(pathOrUrl, options), siblings(options));
+}
+
+/** The same for converting it. */
+export async function openContentFile(pathOrUrl: string, options: ReadOptions = {}): Promise<ModelContent> {
+  return openContent(await openSource(pathOrUrl, options), siblings(options));
+}
+
+/** The same for pictures only, with their manifest. */
+export async function openPictureSetFile(pathOrUrl: string, options: ReadOptions = {}): Promise<PictureSet> {
+  return openPictureSet(await openSource(pathOrUrl, options), siblings(options));
+}
+
+/** A file or, for http: and https:, what a server has. */
+export function openSource(pathOrUrl: string, { signal }: ReadOptions = {}): Promise<ByteSource> {
+  return /^https?:\/\//i.test(pathOrUrl) ? openHttpByteSource(pathOrUrl, { signal }) : openFileByteSource(pathOrUrl);
+}
+
+function siblings(options: ReadOptions): ReadOptions & { openSibling: (name: string) => Promise<ByteSource> } {
+  return { ...options, openSibling: (name) => openSource(name, options) };
+}
+
+/** A StreamHasher on a worker thread: SHA-256 costs more than all else in a conversion. */
+export function createWorkerHasher(): StreamHasher {
+  return new WorkerHasher();
+}
+
+type Waiting = PromiseWithResolvers<HashAnswer>;
+
+class WorkerHasher implements StreamHasher {
+  readonly #worker: Worker;
+  /** Answers come in the order of the requests. */
+  readonly #waiting: Waiting[] = [];
+  #failure: Error | undefined;
+
+  constructor() {
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+    this.#worker = new Worker(new URL(`./hash-worker/node.${extension}`, import.meta.url));
+    this.#worker.on('message', (answer: HashAnswer) => this.#waiting.shift()?.resolve(answer));
+    this.#worker.on('error', (error) => this.#fail(error instanceof Error ? error : new Error(String(error))));
+    this.#worker.on('exit', () => this.#fail(new Error('The hashing thread ended.')));
+  }
+
+  async update(stream: string, bytes: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
+    const answer = await this.#ask({ stream, bytes }, [bytes.buffer]);
+    return answer.buffer ?? new ArrayBuffer(0);
+  }
+
+  async digest(stream: string): Promise<string> {
+    const answer = await this.#ask({ stream }, []);
+    return answer.digest ?? '';
+  }
+
+  async dispose(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #ask(request: HashRequest, transfer: ArrayBuffer[]): Promise<HashAnswer> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    const waiting: Waiting = Promise.withResolvers();
+    this.#waiting.push(waiting);
+    this.#worker.postMessage(request, transfer);
+    return waiting.promise;
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
+  }
+}

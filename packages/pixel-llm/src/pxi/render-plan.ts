@@ -1,0 +1,227 @@
+/**
+ * Where everything of a drawing stands, in pixels, before a weight is read: frames of layers, areas of tensors, labels, title and
+ * legend. Weight space is shown at one scale throughout, so the drawing is a map of it.
+ */
+import { columnsOf, rowsOf, type TensorInfo } from '../gguf/head.ts';
+import { LETTER_HEIGHT, textWidth } from './font.ts';
+import { type ModelLayer, shortTensorName } from './layers.ts';
+import { firstFitting, shortened } from './render-canvas.ts';
+import type { RowRange } from './weight-source.ts';
+import {
+  OVERVIEW_WIDTH,
+  overviewScale,
+  type Rectangle,
+  type TensorRectangle,
+  type WeightSpace,
+} from './weight-space.ts';
+
+/** Rows of a tensor that are drawn from one corner on. */
+export interface DrawnPart {
+  readonly rows: RowRange;
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface DrawnTensor {
+  readonly name: string;
+  /** All of its parts, in pixels, at least as high as a visible line. */
+  readonly area: Rectangle;
+  readonly parts: readonly DrawnPart[];
+}
+
+export interface Label {
+  readonly text: string;
+  readonly x: number;
+  readonly y: number;
+  readonly scale: number;
+  readonly tone: 'title' | 'layer' | 'tensor' | 'legend';
+}
+
+export interface DrawingPlan {
+  readonly width: number;
+  readonly height: number;
+  /** Weights a side that make a pixel (1 or more), and pixels a side that make a weight (1 or more): one of them is 1. */
+  readonly cell: number;
+  readonly zoom: number;
+  /** The balance of signs that has the full colour: cells of many weights lean less. */
+  readonly leanRange: number;
+  readonly frames: readonly Rectangle[];
+  readonly tensors: readonly DrawnTensor[];
+  readonly labels: readonly Label[];
+  /** The field of colours in the legend. */
+  readonly swatch: Rectangle;
+}
+
+export interface DrawingText {
+  readonly title: string;
+  readonly subtitle: string;
+  /** Which types the weights have. */
+  readonly types: string;
+}
+
+const MARGIN = 24;
+const LINE = 12;
+const LEAST_WIDTH = 640;
+/** Pixels a side that viewers still open. */
+const MOST_SIDE = 16_000;
+/** Height that a small space is magnified to at most. */
+const MOST_MAGNIFIED = 1800;
+const HEAD_HEIGHT = 52;
+const SWATCH = { width: 154, height: 60 } as const;
+const LEGEND_HEIGHT = 20 + SWATCH.height + LINE + 4;
+
+/** Bounds of the width a caller may ask for. */
+export const DRAWING_WIDTHS: { readonly least: number; readonly most: number } = { least: 200, most: MOST_SIDE };
+
+/** The pixels across that a drawing of so many leaves to weight space. */
+export function drawnWidth(width: number = OVERVIEW_WIDTH + 2 * MARGIN): number {
+  return Math.max(1, width - 2 * MARGIN);
+}
+
+/** Plans the drawing of a weight space, `width` pixels wide at most (default: about 1800). */
+export function planDrawing(
+  space: WeightSpace,
+  tensors: ReadonlyMap<string, TensorInfo>,
+  layers: readonly ModelLayer[],
+  text: DrawingText,
+  { width: wanted }: { width?: number | undefined } = {},
+): DrawingPlan {
+  const scale = scaleFor(space, drawnWidth(wanted));
+  const pixels = (units: number) => (scale.cell > 1 ? Math.ceil(units / scale.cell) : units * scale.zoom);
+  const width = Math.max(pixels(space.width) + 2 * MARGIN, Math.min(LEAST_WIDTH, wanted ?? LEAST_WIDTH));
+  const top = MARGIN + HEAD_HEIGHT;
+  const toPixels = ({ x, y, width: w, height: h }: Rectangle): Rectangle => ({
+    x: MARGIN + pixels(x),
+    y: top + pixels(y),
+    width: Math.max(1, pixels(w)),
+    height: Math.max(1, pixels(h)),
+  });
+  const gutter = pixels(space.gutter);
+  const drawn = [...space.rectangles].flatMap(([name, at]) => {
+    const tensor = tensors.get(name);
+    return tensor ? [drawnTensor(tensor, at, toPixels, gutter)] : [];
+  });
+  const legendTop = top + pixels(space.height) + 20;
+  const swatch = { x: MARGIN, y: legendTop, ...SWATCH };
+  const leanRange = Math.min(1, 2.5 / scale.cell);
+  const labels = [
+    ...headLabels(text, width),
+    ...layerLabels(space, layers, toPixels, gutter),
+    ...tensorLabels(drawn, tensors, gutter),
+    ...legendLabels(swatch, { ...scale, leanRange, types: text.types }, width),
+  ];
+  const frames = [...space.layers.values()].map(toPixels);
+  return {
+    width,
+    height: legendTop + LEGEND_HEIGHT + MARGIN - 20,
+    ...scale,
+    leanRange,
+    frames,
+    tensors: drawn,
+    labels,
+    swatch,
+  };
+}
+
+/** The scale at which both sides fit. */
+function scaleFor(space: WeightSpace, across: number): { cell: number; zoom: number } {
+  const wide = overviewScale(space.width, across);
+  const high = overviewScale(space.height, MOST_MAGNIFIED);
+  const most = overviewScale(space.height, MOST_SIDE - 1000);
+  return { cell: Math.max(wide.cell, most.cell), zoom: Math.min(wide.zoom, high.zoom) };
+}
+
+function drawnTensor(
+  tensor: TensorInfo,
+  at: TensorRectangle,
+  toPixels: (rectangle: Rectangle) => Rectangle,
+  gutter: number,
+): DrawnTensor {
+  const rows = rowsOf(tensor);
+  const area = toPixels(at);
+  const height = rows === 1 ? Math.max(area.height, Math.floor(gutter / 4)) : area.height;
+  const parts: DrawnPart[] = [];
+  for (let start = 0; start < rows; start += at.partRows) {
+    const { x, y } = toPixels({ ...at, x: at.x + (start / at.partRows) * at.partStride });
+    parts.push({ rows: { start, end: Math.min(rows, start + at.partRows) }, x, y });
+  }
+  return { name: tensor.name, area: { ...area, height }, parts };
+}
+
+function headLabels({ title, subtitle }: DrawingText, width: number): Label[] {
+  const room = width - 2 * MARGIN;
+  return [
+    { text: shortened(title, room, 2), x: MARGIN, y: MARGIN, scale: 2, tone: 'title' },
+    { text: shortened(subtitle, room), x: MARGIN, y: MARGIN + 26, scale: 1, tone: 'legend' },
+  ];
+}
+
+/** In the gutter above each layer's frame. */
+function layerLabels(
+  space: WeightSpace,
+  layers: readonly ModelLayer[],
+  toPixels: (rectangle: Rectangle) => Rectangle,
+  gutter: number,
+): Label[] {
+  return layers.flatMap(({ id }) => {
+    const frame = space.layers.get(id);
+    if (!frame || gutter < LETTER_HEIGHT + 1) return [];
+    const { x, y, width } = toPixels(frame);
+    const text = firstFitting([id.replace('.', ' '), id.replace('layer.', '')], width);
+    return text ? [{ text, x, y: y - LETTER_HEIGHT - 1, scale: 1, tone: 'layer' as const }] : [];
+  });
+}
+
+/** In the gutter above each tensor, as much of its name, shape and type as its width has room for. */
+function tensorLabels(
+  drawn: readonly DrawnTensor[],
+  tensors: ReadonlyMap<string, TensorInfo>,
+  gutter: number,
+): Label[] {
+  return drawn.flatMap(({ name, area }) => {
+    const tensor = tensors.get(name);
+    if (!tensor || gutter < LETTER_HEIGHT + 1) return [];
+    const short = shortTensorName(name);
+    const [kind, shape] = [tensor.type.name, `${rowsOf(tensor)} x ${columnsOf(tensor)}`];
+    const texts = [`${short}  ${shape}  ${kind}`, `${short}  ${kind}`, short, ...abbreviations(short)];
+    const text = firstFitting(texts, area.width);
+    return text ? [{ text, x: area.x, y: area.y - LETTER_HEIGHT - 1, scale: 1, tone: 'tensor' as const }] : [];
+  });
+}
+
+/** `attn_output` as `attn_out`, `out`, `o`; a bias with a plus. */
+function abbreviations(short: string): string[] {
+  const name = short.replace('.bias', '').replace('output', 'out');
+  const last = name.split('_').at(-1) ?? '';
+  return [name, last, last.slice(0, 4), last.slice(0, 1)].map((text) => (short.endsWith('.bias') ? `${text}+` : text));
+}
+
+function legendLabels(
+  swatch: Rectangle,
+  { cell, zoom, leanRange, types }: { cell: number; zoom: number; leanRange: number; types: string },
+  width: number,
+): Label[] {
+  const percent = `${Math.round(leanRange * 100)} %`;
+  const end = swatch.y + swatch.height + 3;
+  const column = swatch.x + swatch.width + 12;
+  const label = (text: string, x: number, y: number): Label => ({ text, x, y, scale: 1, tone: 'legend' });
+  const lines = [
+    'brightness: mean |w| of a cell, 1st to 99th percentile of its tensor',
+    `hue: balance of signs, -${percent} blue to +${percent} amber`,
+    scaleText(cell, zoom),
+    types,
+  ];
+  return [
+    label(`-${percent}`, swatch.x, end),
+    label('0', swatch.x + Math.round((swatch.width - textWidth('0')) / 2), end),
+    label(`+${percent}`, swatch.x + swatch.width - textWidth(`+${percent}`), end),
+    ...lines.map((text, index) =>
+      label(shortened(text, width - MARGIN - column), column, swatch.y + index * (LINE + 1)),
+    ),
+  ];
+}
+
+function scaleText(cell: number, zoom: number): string {
+  if (cell > 1) return `scale: a pixel is a cell of ${cell} x ${cell} weights`;
+  return zoom > 1 ? `scale: a weight is ${zoom} x ${zoom} pixels` : 'scale: a pixel is a weight';
+}

@@ -1,0 +1,25 @@
+/**
+ * The names of the pictures of one model: `NAME.pxi.png`, or `NAME-00001-of-0000N.pxi.png` and so on when it takes several.
+ */
+
+const ENDING = /((?:\.pxi)?\.png)$/i;
+const MEMBER = /^(.*-)(\d{5})-of-(\d{5})((?:\.pxi)?\.png(?:[?#].*)?)$/is;
+
+/** The names to write `count` pictures under. */
+export function pictureNames(name: string, count: number): string[] {
+  if (count === 1) return [name];
+  const ending = ENDING.exec(name)?.[1] ?? '';
+  const stem = name.slice(0, name.length - ending.length);
+  return Array.from({ length: count }, (_, index) => `${stem}-${five(index + 1)}-of-${five(count)}${ending}`);
+}
+
+/** The names of all pictures of the set, read from the name of one; undefined when it is not named like one of so many. */
+export function siblingNames(name: string, count: number): string[] | undefined {
+  const [, before, , total, after] = MEMBER.exec(name) ?? [];
+  if (before === undefined || after === undefined || Number(total) !== count) return undefined;
+  return Array.from({ length: count }, (_, index) => `${before}${five(index + 1)}-of-${five(count)}${after}`);
+}
+
+function five(number: number): string {
+  return String(number).padStart(5, '0');
+}

@@ -1,0 +1,402 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { selectBackend } from '../src/backends/select.ts';
+import type { Executor } from '../src/backends/types.ts';
+import { isPixelError, PixelError } from '../src/core/errors.ts';
+import type { GeneratedPiece, GenerateOptions } from '../src/engine/generation.ts';
+import { loadModel } from '../src/engine/load-model.ts';
+import { SequenceStore } from '../src/engine/sequence.ts';
+import { buildProgram } from '../src/program/build-program.ts';
+import { makeTinyModel, TINY_CONTEXT, tinyWeights } from './tiny-model.ts';
+
+const load = (options: Parameters<typeof loadModel>[1] = {}) =>
+  loadModel(tinyWeights(), { device: 'reference', ...options });
+const LONG: GenerateOptions = { ignoreEndOfText: true, seed: 11, temperature: 1.2, topP: 1, minP: 0, topK: 0 };
+const hasCode = (code: Parameters<typeof isPixelError>[1]) => (error: unknown) => isPixelError(error, code);
+
+describe('Generation', () => {
+  test('the same seed writes the same text, another seed another, and a random seed is reported', async () => {
+    await using model = await load();
+    const write = (options: GenerateOptions) =>
+      model
+        .createSession()
+        .generate('the cat', { ...LONG, maxTokens: 30, ...options })
+        .complete();
+    const first = await write({});
+    assert.deepEqual((await write({})).tokens, first.tokens);
+    assert.notDeepEqual((await write({ seed: 12 })).tokens, first.tokens);
+
+    const random = await write({ seed: undefined });
+    assert.deepEqual((await write({ seed: random.seed })).tokens, random.tokens);
+    assert.notEqual((await write({ seed: undefined })).seed, random.seed);
+  });
+
+  test('gives one piece a token, whose texts are the whole text, and reports log-probabilities when asked', async () => {
+    await using model = await load();
+    const generation = model.createSession().generate('the cat', { ...LONG, maxTokens: 12, logprobs: 3 });
+    const pieces: GeneratedPiece[] = [];
+    for await (const piece of generation) pieces.push(piece);
+    assert.equal(pieces.length, 12);
+    assert.equal(generation.result?.text, pieces.map(({ text }) => text).join(''));
+    assert.equal(
+      generation.result.text,
+      model.tokenizer.createDetokenizer() && decode(model, generation.result.tokens),
+    );
+    assert.equal(generation.result.finishReason, 'length');
+    for (const { top, logprob } of pieces) {
+      assert.equal(top?.length, 3);
+      assert.ok(logprob !== undefined && logprob <= (top[0]?.[1] ?? 0) && logprob < 0);
+      assert.ok((top[0]?.[1] ?? 0) >= (top[1]?.[1] ?? 0));
+    }
+    const [plain] = await model
+      .createSession()
+      .generate('the cat', { ...LONG, maxTokens: 1 })
+      [Symbol.asyncIterator]()
+      .next()
+      .then((next) => [next.value]);
+    assert.deepEqual(Object.keys(plain ?? {}), ['text', 'token']);
+  });
+
+  test('a stop string across token borders ends the text before it, and no part of it is given out', async () => {
+    await using model = await load();
+    const whole = await model
+      .createSession()
+      .generate('the cat', { ...LONG, maxTokens: 40 })
+      .complete();
+    const stop = whole.text.slice(17, 24);
+    const expected = whole.text.slice(0, whole.text.indexOf(stop));
+    assert.ok(stop.length === 7 && expected.length > 5);
+    const generation = model
+      .createSession()
+      .generate('the cat', { ...LONG, maxTokens: 40, stop: ['never this', stop] });
+    let shown = '';
+    for await (const { text } of generation) {
+      shown += text;
+      assert.ok(expected.startsWith(shown));
+    }
+    assert.equal(shown, expected);
+    assert.equal(generation.result?.finishReason, 'stop');
+    assert.equal(generation.result.stopString, stop);
+    assert.ok(generation.result.tokens.length < 40);
+  });
+
+  test('ends at the end-of-text token, unless that is ignored', async () => {
+    await using model = await load();
+    const eos = 2;
+    const generate = (options: GenerateOptions) =>
+      model
+        .createSession()
+        .generate('the', { temperature: 0, maxTokens: 5, logitBias: [[eos, 1000]], ...options })
+        .complete();
+    const ended = await generate({});
+    assert.deepEqual([ended.finishReason, ended.text, ended.tokens], ['end-of-text', '', [eos]]);
+    const ignored = await generate({ ignoreEndOfText: true });
+    assert.deepEqual([ignored.finishReason, ignored.tokens.length, ignored.tokens.includes(eos)], ['length', 5, false]);
+  });
+
+  test('the options are checked before anything runs', async () => {
+    await using model = await load();
+    const session = model.createSession();
+    const bad: GenerateOptions[] = [
+      { temperature: -1 },
+      { temperature: Number.NaN },
+      { topK: 1.5 },
+      { topP: 2 },
+      { minP: -0.1 },
+      { repeatPenalty: 0 },
+      { frequencyPenalty: Infinity },
+      { presencePenalty: Number.NaN },
+      { seed: -1 },
+      { seed: 0.5 },
+      { maxTokens: -1 },
+      { stop: '' },
+      { stop: ['a', ''] },
+      { logprobs: 257 },
+      { repeatWindow: -1 },
+      { logitBias: [[100000, 1]] },
+      { logitBias: [[1, Infinity]] },
+    ];
+    for (const options of bad) {
+      assert.throws(() => session.generate('a', options), hasCode('bad-argument'), JSON.stringify(options));
+    }
+    assert.throws(() => session.generate([]), hasCode('bad-argument'));
+    assert.throws(() => session.generate([model.vocab]), hasCode('bad-argument'));
+  });
+
+  test('logit bias forbids tokens, and penalties make repetition rarer', async () => {
+    await using model = await load();
+    const tokens = async (options: GenerateOptions) =>
+      (
+        await model
+          .createSession()
+          .generate('the', { ...LONG, temperature: 0, maxTokens: 40, ...options })
+          .complete()
+      ).tokens;
+    const plain = await tokens({});
+    const forbidden = plain[3] as number;
+    assert.ok(!(await tokens({ logitBias: [[forbidden, -Infinity]] })).includes(forbidden));
+    for (const options of [{ repeatPenalty: 3 }, { frequencyPenalty: 3 }, { presencePenalty: 3 }]) {
+      assert.ok(new Set(await tokens(options)).size > new Set(plain).size, JSON.stringify(options));
+    }
+    assert.deepEqual(await tokens({ repeatPenalty: 3, repeatWindow: 0 }), plain);
+  });
+});
+
+describe('The context', () => {
+  test('a prompt that does not fit is refused before anything runs; one that fits exactly gives one token', async () => {
+    await using model = await load({ contextLength: 20 });
+    const session = model.createSession();
+    assert.throws(() => session.generate(new Array<number>(21).fill(5)), hasCode('context-full'));
+    const full = await session.generate(new Array<number>(20).fill(5), LONG).complete();
+    assert.deepEqual([full.finishReason, full.tokens.length], ['context', 1]);
+    const longer = await session.generate(new Array<number>(12).fill(5), LONG).complete();
+    assert.deepEqual([longer.finishReason, longer.tokens.length], ['context', 9]);
+  });
+
+  test('the model’s own limit is the default, and more is refused', async () => {
+    await using model = await load();
+    assert.equal(model.contextLength, TINY_CONTEXT);
+    await assert.rejects(load({ contextLength: TINY_CONTEXT + 1 }), hasCode('bad-argument'));
+    await assert.rejects(load({ contextLength: 0 }), hasCode('bad-argument'));
+  });
+});
+
+describe('A session', () => {
+  test('computes only what its cache does not hold, with the same text as from scratch', async () => {
+    await using model = await load();
+    const session = model.createSession();
+    const first = session.generate('the cat sat on', { ...LONG, maxTokens: 8 });
+    const answer = await first.complete();
+    const second = [...first.promptTokens, ...answer.tokens, 40, 41, 42];
+    const continued = await session.generate(second, { ...LONG, maxTokens: 20 }).complete();
+    assert.equal(continued.cachedTokens, first.promptTokens.length + 7);
+    const fresh = await model
+      .createSession()
+      .generate(second, { ...LONG, maxTokens: 20 })
+      .complete();
+    assert.deepEqual([fresh.cachedTokens, fresh.tokens], [0, continued.tokens]);
+
+    const again = await session.generate('the cat sat on', { ...LONG, maxTokens: 8 }).complete();
+    assert.equal(again.cachedTokens, first.promptTokens.length - 1);
+    assert.deepEqual(again.tokens, answer.tokens);
+  });
+
+  test('a fork goes its own way from the shared cache, and both write what they would write alone', async () => {
+    await using model = await load({ sequences: 3 });
+    const prompt = 'the cat sat on the mat and then it went to the house and it was the last of the cats in the street';
+    const session = model.createSession();
+    await session.generate(prompt, { maxTokens: 0 }).complete();
+    const fork = session.fork();
+    const write = (from: typeof session, seed: number) =>
+      from.generate(prompt, { ...LONG, seed, maxTokens: 30 }).complete();
+    const [left, right] = await Promise.all([write(session, 1), write(fork, 2)]);
+    assert.ok(right.cachedTokens > 60 && left.cachedTokens === right.cachedTokens);
+    assert.deepEqual(left.tokens, (await write(model.createSession(), 1)).tokens);
+    assert.deepEqual(right.tokens, (await write(model.createSession(), 2)).tokens);
+  });
+
+  test('leaving the loop stops the work, frees the session, and the next text is right', async () => {
+    await using model = await load();
+    const session = model.createSession();
+    const whole = await model
+      .createSession()
+      .generate('the cat', { ...LONG, maxTokens: 20 })
+      .complete();
+    const generation = session.generate('the cat', { ...LONG, maxTokens: 20 });
+    let seen = 0;
+    for await (const _ of generation) if (++seen === 5) break;
+    assert.deepEqual([generation.result?.finishReason, generation.result?.tokens.length], ['aborted', 5]);
+    const after = await session.generate('the cat', { ...LONG, maxTokens: 20 }).complete();
+    assert.deepEqual(after.tokens, whole.tokens);
+    await assert.rejects(generation.complete(), hasCode('bad-argument'));
+  });
+
+  test('an aborted signal ends the iteration with `aborted`, in the prompt or in the text', async () => {
+    await using model = await load();
+    const session = model.createSession();
+    const inText = new AbortController();
+    const generation = session.generate('the cat', { ...LONG, signal: inText.signal });
+    await assert.rejects(async () => {
+      for await (const _ of generation) inText.abort();
+    }, hasCode('aborted'));
+    assert.deepEqual([generation.result?.finishReason, generation.result?.tokens.length], ['aborted', 1]);
+
+    const inPrompt = new AbortController();
+    let chunks = 0;
+    const prompt = new Array<number>(150).fill(7);
+    const onProgress = () => void (++chunks === 2 && inPrompt.abort());
+    const stopped = session.generate(prompt, { ...LONG, signal: inPrompt.signal, onProgress });
+    await assert.rejects(stopped.complete(), hasCode('aborted'));
+    assert.ok(chunks === 2 && stopped.result?.tokens.length === 0);
+    assert.equal((await session.generate('the cat', { ...LONG, maxTokens: 4 }).complete()).tokens.length, 4);
+  });
+
+  test('generates one text at a time, and none once disposed of', async () => {
+    await using model = await load();
+    const session = model.createSession();
+    const pieces = session.generate('the cat', LONG)[Symbol.asyncIterator]();
+    await pieces.next();
+    await assert.rejects(session.generate('a dog', LONG).complete(), hasCode('bad-argument'));
+    await pieces.return();
+    session.dispose();
+    session.dispose();
+    await assert.rejects(session.generate('a dog', LONG).complete(), hasCode('disposed'));
+  });
+
+  test('turns a conversation into the text of the model’s chat template, and refuses without one', async () => {
+    await using model = await load();
+    const chat = model.createSession().generate([{ role: 'user', content: 'hi' }], { ...LONG, maxTokens: 2 });
+    const text = model.tokenizer.decode(chat.promptTokens);
+    assert.equal(text, '[user]hi[assistant]');
+    assert.equal(chat.promptTokens.filter((token) => token === 1).length, 1);
+    await chat.complete();
+
+    await using plain = await loadModel(tinyWeights(makeTinyModel({ chat: false })), { device: 'reference' });
+    assert.throws(() => plain.createSession().generate([{ role: 'user', content: 'hi' }]), hasCode('bad-template'));
+  });
+});
+
+describe('Several sessions', () => {
+  test('generate side by side, in shared batches, and each writes what it would write alone', async () => {
+    await using model = await load({ sequences: 4 });
+    const prompts = ['the cat', 'a dog and the rest of the house is at the end', 'x', 'in the night'];
+    const write = (prompt: string, index: number) =>
+      model
+        .createSession()
+        .generate(prompt, { ...LONG, seed: index, maxTokens: 25 })
+        .complete();
+    const alone: number[][] = [];
+    for (const [index, prompt] of prompts.entries()) alone.push([...(await write(prompt, index)).tokens]);
+    const together = await Promise.all(prompts.map(write));
+    assert.deepEqual(
+      together.map(({ tokens }) => tokens),
+      alone,
+    );
+  });
+
+  test('share the pages: an idle session gives way and is processed again; without idle ones the error says so', async () => {
+    await using model = await load({ contextLength: 128, sequences: 1 });
+    const idle = model.createSession();
+    const first = await idle.generate(new Array<number>(100).fill(9), { ...LONG, maxTokens: 5 }).complete();
+    const busy = model.createSession().generate(new Array<number>(70).fill(8), LONG)[Symbol.asyncIterator]();
+    await busy.next();
+    await assert.rejects(idle.generate(new Array<number>(100).fill(9), LONG).complete(), hasCode('out-of-memory'));
+    await busy.return();
+    const again = await idle.generate(new Array<number>(100).fill(9), { ...LONG, maxTokens: 5 }).complete();
+    assert.deepEqual(again.tokens, first.tokens);
+  });
+});
+
+describe('The step queue', () => {
+  test('joins what waits into one batch, keeps read-backs alone, and cutting the prompt changes nothing', async () => {
+    const batches: number[] = [];
+    const { executor } = await recordingExecutor((sizes) => batches.push(sizes));
+    const store = new SequenceStore(executor);
+    const sampling = { ...SETTINGS, position: 3 };
+    const [a, b, c] = [store.create(), store.create(), store.create()];
+    const run = [a.append([4, 5, 6], { sampling }), b.append([7, 8], {}), c.appendForLogits([9, 10])] as const;
+    const [sampled] = await Promise.all(run);
+    assert.deepEqual(batches, [5, 2]);
+    const whole = await a.append([20, 21, 22, 23], { sampling });
+
+    const cut = store.create();
+    for (const token of [4, 5, 6, 20, 21, 22]) await cut.append([token]);
+    assert.deepEqual(await cut.append([23], { sampling }), whole);
+    assert.ok(sampled);
+    await store.dispose();
+    await assert.rejects(b.append([1]), hasCode('disposed'));
+  });
+
+  test('a step that fails leaves the sequence as it was, and the next one runs', async () => {
+    let fails = true;
+    const { executor } = await recordingExecutor(() => {
+      if (fails) throw new PixelError('io', 'device lost');
+    });
+    const store = new SequenceStore(executor);
+    const sequence = store.create();
+    await assert.rejects(sequence.append([1, 2]), hasCode('io'));
+    assert.deepEqual(sequence.tokens, []);
+    fails = false;
+    await sequence.append([1, 2]);
+    assert.deepEqual(sequence.tokens, [1, 2]);
+    sequence.dispose();
+    assert.equal(store.freePages, executor.pageCount);
+    await store.dispose();
+  });
+});
+
+describe('Loading', () => {
+  test('says need and have before any weight is read, when memory is too small', async () => {
+    const weights = tinyWeights();
+    weights.readPlane = async () => assert.fail('a weight was read');
+    const expected = (error: unknown) =>
+      isPixelError(error, 'out-of-memory') &&
+      /needs 0\.\d MB .* but only 0\.0 MB are free: the weights alone/.test(error.message);
+    await assert.rejects(loadModel(weights, { device: 'reference', availableMemory: () => 1000 }), expected);
+    assert.equal(weights.disposed, 0);
+  });
+
+  test('leaves nothing behind when a weight cannot be read or the signal fires', async () => {
+    const weights = tinyWeights();
+    weights.readPlane = async () => {
+      throw new PixelError('truncated', 'gone');
+    };
+    await assert.rejects(loadModel(weights, { device: 'reference' }), hasCode('truncated'));
+    await assert.rejects(load({ signal: AbortSignal.abort() }), hasCode('aborted'));
+    await assert.rejects(load({ device: 'abacus' as 'cpu' }), hasCode('unknown-device'));
+    await assert.rejects(loadModel({} as Blob), hasCode('bad-argument'));
+    await assert.rejects(loadModel(new Blob(['neither'])), hasCode('unknown-format'));
+  });
+
+  test('a model can be disposed of twice and while it writes; later use is refused', async () => {
+    const model = await load();
+    const session = model.createSession();
+    const writing = session.generate('the cat', LONG).complete();
+    const refused = assert.rejects(writing, hasCode('disposed'));
+    await Promise.all([model.dispose(), model.dispose()]);
+    await refused;
+    assert.throws(() => model.createSession(), hasCode('disposed'));
+    await assert.rejects(model.score('text'), hasCode('disposed'));
+    await assert.rejects(session.generate('the cat', LONG).complete(), hasCode('disposed'));
+    session.dispose();
+  });
+});
+
+const SETTINGS = {
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  repeatPenalty: 1,
+  frequencyPenalty: 0,
+  presencePenalty: 0,
+  recentTokens: new Int32Array(0),
+  bias: [],
+  seed: 1,
+  topLogprobs: 0,
+} as const;
+
+/** The reference executor of the tiny model; `observe` gets the number of tokens of each batch first. */
+async function recordingExecutor(observe: (tokens: number) => void): Promise<{ executor: Executor }> {
+  const weights = tinyWeights();
+  const backend = await selectBackend('reference');
+  const inner = await backend.load(buildProgram(weights.head), weights, { pageCount: 8 });
+  const executor: Executor = {
+    device: inner.device,
+    program: inner.program,
+    pageTokens: inner.pageTokens,
+    pageCount: inner.pageCount,
+    async step(batch, options) {
+      observe(batch.positions.length);
+      return inner.step(batch, options);
+    },
+    copyPage: (from, to, tokens) => inner.copyPage(from, to, tokens),
+    dispose: () => inner.dispose(),
+  };
+  return { executor };
+}
+
+function decode(model: Awaited<ReturnType<typeof load>>, tokens: readonly number[]): string {
+  const detokenizer = model.tokenizer.createDetokenizer();
+  return tokens.map((token) => detokenizer.push(token)).join('') + detokenizer.end();
+}
