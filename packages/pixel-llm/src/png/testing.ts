@@ -150,6 +150,18 @@ export function rasterOf(png: Uint8Array): Raster {
   return { width, height, rgba };
 }
 
+/** The file with the CRCs of its chunks made right, as far as it has chunks. */
+export function mendChunks(png: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(png);
+  for (let at = 8; at + 12 <= bytes.length; ) {
+    const end = at + 8 + bytes.readUInt32BE(at);
+    if (end + 4 > bytes.length) break;
+    bytes.writeUInt32BE(crc32(bytes.subarray(at + 4, end)), end);
+    at = end + 4;
+  }
+  return bytes;
+}
+
 /** Reproducible bytes without pattern. */
 export function noise(length: number, seed = 1): Uint8Array<ArrayBuffer> {
   let state = seed | 1;
