@@ -6,7 +6,9 @@ if (major < 24) {
   process.stderr.write('pixel-llm needs Node 24 or newer, and this is Node ' + process.versions.node + '.\n');
   process.exitCode = 1;
 } else {
-  import('node:fs').then((fs) => {
+  Promise.all([import('node:fs'), import('node:module')]).then(([fs, nodeModule]) => {
+    // Halves the time to start, from the second start on. (What comes out of the cache is not measured exactly by coverage.)
+    if (!process.env.NODE_V8_COVERAGE) nodeModule.enableCompileCache();
     var source = new URL('../src/cli/main.ts', import.meta.url);
     return import(fs.existsSync(source) ? source.href : new URL('../dist/cli/main.js', import.meta.url).href);
   });

@@ -4,6 +4,7 @@
  */
 import type { MetadataValue, TensorInfo } from '../src/gguf/head.ts';
 import { tensorTypeByName } from '../src/gguf/tensor-types.ts';
+import { encodeGgufHead } from '../src/gguf/writer.ts';
 import type { WeightSource } from '../src/pxi/weight-source.ts';
 
 const DIM = 32;
@@ -20,8 +21,15 @@ export interface TinyModel {
   readonly tensors: readonly { readonly info: TensorInfo; readonly data: Uint8Array<ArrayBuffer> }[];
 }
 
+interface TinyOptions {
+  seed?: number;
+  /** Whether it brings a chat template. */
+  chat?: boolean;
+  contextLength?: number;
+}
+
 /** The model's head and weights; the same seed gives the same model. */
-export function makeTinyModel({ seed = 1, chat = true }: { seed?: number; chat?: boolean } = {}): TinyModel {
+export function makeTinyModel({ seed = 1, chat = true, contextLength = TINY_CONTEXT }: TinyOptions = {}): TinyModel {
   const texts = vocabularyTexts();
   const random = gaussian(seed);
   const tensor = (name: string, dimensions: number[], scale: number, mean = 0): TinyModel['tensors'][number] => {
@@ -43,7 +51,7 @@ export function makeTinyModel({ seed = 1, chat = true }: { seed?: number; chat?:
     tensor(`blk.${index}.ffn_down.weight`, [HIDDEN, DIM], 0.2),
   ];
   return {
-    metadata: tinyMetadata(texts, chat),
+    metadata: tinyMetadata(texts, { chat, contextLength }),
     tensors: [
       tensor('token_embd.weight', [DIM, texts.length], 1),
       ...Array.from({ length: LAYERS }, (_, index) => layer(index)).flat(),
@@ -75,14 +83,26 @@ export function tinyWeights(model: TinyModel = makeTinyModel()): WeightSource & 
   };
 }
 
-function tinyMetadata(texts: readonly string[], chat: boolean): Map<string, MetadataValue> {
+/** The model as a GGUF file. */
+export function tinyGguf({ metadata, tensors }: TinyModel = makeTinyModel()): Uint8Array<ArrayBuffer> {
+  const head = encodeGgufHead({ metadata, tensors: tensors.map(({ info }) => info) });
+  const file = new Uint8Array(head.fileBytes);
+  file.set(head.bytes);
+  for (const [index, { data }] of tensors.entries()) file.set(data, head.tensors[index]?.offset);
+  return file;
+}
+
+function tinyMetadata(
+  texts: readonly string[],
+  { chat, contextLength }: { chat: boolean; contextLength: number },
+): Map<string, MetadataValue> {
   const text = (value: string): MetadataValue => ({ type: 'string', value });
   const whole = (value: number): MetadataValue => ({ type: 'uint32', value });
   const types = texts.map((_, token) => (token === 0 ? 2 : token < 3 ? 3 : 1));
   const entries: [string, MetadataValue][] = [
     ['general.architecture', text('llama')],
     ['general.name', text('tiny')],
-    ['llama.context_length', whole(TINY_CONTEXT)],
+    ['llama.context_length', whole(contextLength)],
     ['llama.embedding_length', whole(DIM)],
     ['llama.block_count', whole(LAYERS)],
     ['llama.feed_forward_length', whole(HIDDEN)],

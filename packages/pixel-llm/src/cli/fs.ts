@@ -7,7 +7,7 @@ import type { ByteSource } from '../core/byte-source.ts';
 import { PixelError } from '../core/errors.ts';
 import { openHttpByteSource } from '../core/http-byte-source.ts';
 import { openFileByteSink, openFileByteSource } from '../core/node.ts';
-import { openPixelFs, type PixelFile, viewerNote } from '../png/pixelfs.ts';
+import { openPixelFs, type PixelFile, verifyPixelFs, viewerNote } from '../png/pixelfs.ts';
 import { writePixelFs } from '../png/pixelfs-writer.ts';
 import { type CommandContext, type RegisterCommand, wholeNumber } from './command.ts';
 import { formatBytes } from './progress-bar.ts';
@@ -119,12 +119,12 @@ function registerVerify(fs: Command, context: CommandContext): void {
     .argument('<in.png>', 'picture or URL')
     .addHelpText('after', '\nExample:\n  pixel-llm fs verify notes.png')
     .action(async (input: string) => {
-      await using file = await openPixelFs(await openInput(input, context.signal), { signal: context.signal });
-      const damages = await context.withProgress((onProgress) => file.verify({ signal: context.signal, onProgress }));
+      const source = await openInput(input, context.signal);
+      const damages = await context.withProgress((onProgress) =>
+        verifyPixelFs(source, { signal: context.signal, onProgress }),
+      );
       if (damages.length === 0) {
-        await context.print(
-          `${input} is sound: ${file.info().height} lines and the SHA-256 of ${formatBytes(file.size)}.\n`,
-        );
+        await context.print(`${input} is sound: the CRC of each line and the SHA-256 of the file match.\n`);
         return;
       }
       const lines = damages.slice(0, MOST_FINDINGS).map(({ message }) => `${message}\n`);

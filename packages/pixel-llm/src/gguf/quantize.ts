@@ -46,15 +46,18 @@ export function quantize(type: TensorType, values: Float32Array): Uint8Array<Arr
     throw new PixelError('bad-argument', message);
   }
   const target = new Uint8Array(count * type.blockBytes);
-  if (type.blockElements > 1) checkFinite(type, values);
+  if (type.blockElements > 1) checkWeights(type, values);
   quantizer(values, target, count);
   checkScales(type, target, count);
   return target;
 }
 
-function checkFinite(type: TensorType, values: Float32Array): void {
+/** Above what the scales of any block type reach, and low enough that sums of products stay finite in float32. */
+const LARGEST_WEIGHT = 2 ** 31;
+
+function checkWeights(type: TensorType, values: Float32Array): void {
   for (let i = 0; i < values.length; i++) {
-    if (!Number.isFinite(values[i]!)) {
+    if (!(Math.abs(values[i]!) <= LARGEST_WEIGHT)) {
       throw new PixelError('bad-argument', `Weight ${i} is ${values[i]}, which ${type.name} cannot hold.`);
     }
   }

@@ -60,7 +60,8 @@ const DEPTHS: Readonly<Record<number, readonly number[]>> = {
 
 /** Throws `bad-png`, `limit-exceeded`. */
 export function decodeHeader(data: Uint8Array, name: string): PngHeader {
-  if (data.length !== 13) throw new PixelError('bad-png', `${name}: the PNG header has ${data.length} bytes, not 13.`);
+  if (data.length !== 13)
+    throw new PixelError('bad-png', `${name}: the PNG header has ${data.length} bytes, not 13: get the original file.`);
   const view = new DataView(data.buffer, data.byteOffset, 13);
   const width = view.getUint32(0);
   const height = view.getUint32(4);
@@ -73,7 +74,10 @@ export function decodeHeader(data: Uint8Array, name: string): PngHeader {
     filter !== 0 ||
     interlace! > 1
   ) {
-    throw new PixelError('bad-png', `${name}: the PNG header has values that the specification does not allow.`);
+    throw new PixelError(
+      'bad-png',
+      `${name}: the PNG header has values that the specification does not allow: get the original file.`,
+    );
   }
   if (width > LIMITS.pictureSide || height > LIMITS.pictureSide) {
     throw new PixelError(
@@ -96,7 +100,7 @@ export function chunkAt(head: Uint8Array, source: ByteSource, offset: number): C
   if (!/^[A-Za-z]{4}$/.test(type) || length > 0x7fffffff) {
     throw new PixelError(
       'bad-png',
-      `${source.name}: there is no PNG chunk at byte ${offset}, where one has to stand.`,
+      `${source.name}: there is no PNG chunk at byte ${offset}, where one has to stand: bytes were changed, lost or added; fetch the file again.`,
       {
         details: { offset },
       },
@@ -122,7 +126,7 @@ export async function readChunkData(
   if (chunk.length > LIMITS.ancillaryChunkBytes) {
     throw new PixelError(
       'limit-exceeded',
-      `${source.name}: a ${chunk.type} chunk of ${chunk.length} bytes exceeds the limit of ${LIMITS.ancillaryChunkBytes}.`,
+      `${source.name}: a ${chunk.type} chunk of ${chunk.length} bytes exceeds the limit of ${LIMITS.ancillaryChunkBytes}; get the original file.`,
     );
   }
   const bytes = await readBytes(source, chunk.offset + 4, chunk.length + 8, options);

@@ -130,7 +130,7 @@ class ByteReader {
     for (let at = 0; at < target.length; ) {
       if (this.#rest.length === 0) {
         const { done, value } = await this.#stream.next();
-        if (done) throw new PixelError('damaged-picture', 'The image data end too soon.');
+        if (done) throw new PixelError('damaged-picture', 'The image data end too soon: fetch the file again.');
         this.#rest = value;
       }
       const part = this.#rest.subarray(0, target.length - at);

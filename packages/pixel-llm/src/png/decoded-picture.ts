@@ -137,7 +137,7 @@ class DecodingPass {
     if (this.#line.length > 0) return this.#line;
     throwIfAborted(signal);
     const { done, value } = await this.#lines.next();
-    if (done) throw new PixelError('damaged-picture', 'The picture ends before the pixels asked for.');
+    if (done) throw new PixelError('damaged-picture', 'The picture ends before the pixels asked for: fetch it again.');
     this.#line = value;
     return value;
   }

@@ -1,5 +1,6 @@
 /** Files that are no PNG at all, whatever their name says: what they are, from their first bytes, and what to do. */
 import type { PixelErrorCode } from '../core/errors.ts';
+import { PNG_SIGNATURE } from './chunks.ts';
 
 export interface ForeignBytes {
   readonly code: PixelErrorCode;
@@ -78,7 +79,10 @@ export function describeForeignBytes(start: Uint8Array): ForeignBytes {
       message: 'starts with zeros: a download or copy that was never filled; fetch it again.',
     };
   }
-  return { code: 'bad-png', message: 'is not a PNG: it does not start with the PNG signature.' };
+  if (PNG_SIGNATURE.filter((byte, index) => start[index] === byte).length >= 5) {
+    return { code: 'damaged-picture', message: 'starts with a damaged PNG signature: fetch the file again.' };
+  }
+  return { code: 'bad-png', message: 'is not a PNG (it does not start as one): get the original file.' };
 }
 
 function begins(bytes: Uint8Array, prefix: readonly number[]): boolean {

@@ -122,6 +122,6 @@ async function firstCause(error: unknown, feeding: Promise<void>, name: string):
 function tooMuch(name: string): PixelError {
   return new PixelError(
     'damaged-picture',
-    `${name}: its image data are longer than its header declares: the header was changed, or the file is hostile.`,
+    `${name}: its image data are longer than its header declares: the header was changed, or the file is hostile; get the original file.`,
   );
 }

@@ -72,7 +72,7 @@ export async function readManifest<Schema extends z.ZodType>(
   const [issue] = result.error.issues;
   throw new PixelError(
     'bad-manifest',
-    `${picture.name}: its manifest is malformed at ${issue?.path.join('.') || 'its top'}: ${issue?.message}.`,
+    `${picture.name}: its manifest is malformed at ${issue?.path.join('.') || 'its top'} (${issue?.message}): get the original file.`,
   );
 }
 
@@ -86,7 +86,7 @@ function parseJson(bytes: Uint8Array, name: string): unknown {
   } catch (error) {
     throw new PixelError(
       'bad-manifest',
-      `${name}: its manifest is not JSON; run verify to see which lines are damaged.`,
+      `${name}: its manifest is not JSON, bytes were changed: get the original file (verifying names the damaged lines).`,
       {
         cause: error,
       },

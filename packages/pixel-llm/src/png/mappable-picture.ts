@@ -48,10 +48,12 @@ export class MappablePicture implements Picture {
 
   async readPixels(offset: number, targets: readonly Uint8Array[], options?: ReadOptions): Promise<void> {
     checkRaster(this, offset, totalLength(targets));
-    const gaps = new Uint32Array((LINES_A_READ * RECORD_FRAME) / 4);
-    const cursor = { index: 0, skip: 0 };
     const lineBytes = 4 * this.width;
-    for (let at = offset, end = offset + totalLength(targets); at < end; ) {
+    const end = offset + totalLength(targets);
+    const mostLines = Math.min(LINES_A_READ, Math.ceil((end - offset) / lineBytes) + 1);
+    const gaps = new Uint32Array((mostLines * RECORD_FRAME) / 4);
+    const cursor = { index: 0, skip: 0 };
+    for (let at = offset; at < end; ) {
       const line = Math.floor(at / lineBytes);
       const stop = Math.min(end, (line + LINES_A_READ) * lineBytes);
       const buffers = this.#scatter(targets, cursor, at, stop, gaps);
@@ -63,7 +65,7 @@ export class MappablePicture implements Picture {
 
   async verify({ signal, onProgress }: WorkOptions = {}): Promise<readonly LineDamage[]> {
     const damages: LineDamage[] = [...(await verifyFrame(this.#source, this.#tailOffset, { signal }))];
-    const linesABlock = Math.max(1, Math.floor(VERIFY_BYTES / this.#stride));
+    const linesABlock = Math.min(this.height, Math.max(1, Math.floor(VERIFY_BYTES / this.#stride)));
     const blocks = [0, 1].map(() => new Uint8Array(linesABlock * this.#stride));
     const read = (line: number, block: Uint8Array) =>
       this.#source.read(

@@ -1,6 +1,6 @@
 /** PixelFS, reading: the file whose bytes are a picture's pixels. */
 import type { ByteSource, ReadOptions } from '../core/byte-source.ts';
-import { PixelError, throwIfAborted } from '../core/errors.ts';
+import { isPixelError, PixelError, throwIfAborted } from '../core/errors.ts';
 import { createSha256 } from '../core/hashing.ts';
 import type { WorkOptions } from '../core/progress.ts';
 import { type BytesManifest, bytesManifestSchema, readManifest } from './manifest.ts';
@@ -37,17 +37,41 @@ export interface PixelFileInfo {
 export async function openPixelFs(source: ByteSource, { signal }: ReadOptions = {}): Promise<PixelFile> {
   const picture = await openPicture(source, { signal, decodedMemory: DECODED_MEMORY });
   try {
-    if (picture.superblock.kind !== 'bytes') throw otherKind(picture);
-    const manifest = await readManifest(picture, bytesManifestSchema, { signal });
-    const { data } = manifest;
-    if (data.offset < 4 * picture.width || data.offset + data.byteLength > picture.superblock.manifest.offset) {
-      throw new PixelError('bad-manifest', `${picture.name}: its manifest places the data outside the picture.`);
-    }
-    return new PixelFile(picture, manifest, source.size);
+    return await fileOf(picture, source.size, signal);
   } catch (error) {
     await picture.dispose();
     throw error;
   }
+}
+
+/**
+ * Checks a picture that holds a file as PixelFile.verify does, and also one whose manifest is damaged: its lines are named.
+ * Closes the source. Throws what openPicture throws when line 0 itself cannot be read, and `unknown-format`.
+ */
+export async function verifyPixelFs(source: ByteSource, options: WorkOptions = {}): Promise<readonly LineDamage[]> {
+  const picture = await openPicture(source, { signal: options.signal, decodedMemory: DECODED_MEMORY });
+  try {
+    const file = await fileOf(picture, source.size, options.signal);
+    return await file.verify(options);
+  } catch (error) {
+    if (!isPixelError(error, 'bad-manifest') && !isPixelError(error, 'damaged-picture')) throw error;
+    return [...(await picture.verify(options)), { line: -1, message: error.message }];
+  } finally {
+    await picture.dispose();
+  }
+}
+
+async function fileOf(picture: Picture, pictureBytes: number, signal: AbortSignal | undefined): Promise<PixelFile> {
+  if (picture.superblock.kind !== 'bytes') throw otherKind(picture);
+  const manifest = await readManifest(picture, bytesManifestSchema, { signal });
+  const { data } = manifest;
+  if (data.offset < 4 * picture.width || data.offset + data.byteLength > picture.superblock.manifest.offset) {
+    throw new PixelError(
+      'bad-manifest',
+      `${picture.name}: its manifest places the data outside the picture: get the original file.`,
+    );
+  }
+  return new PixelFile(picture, manifest, pictureBytes);
 }
 
 export class PixelFile {
@@ -55,6 +79,7 @@ export class PixelFile {
   readonly #manifest: BytesManifest;
   readonly #pictureBytes: number;
 
+  /** For openPixelFs. */
   constructor(picture: Picture, manifest: BytesManifest, pictureBytes: number) {
     this.#picture = picture;
     this.#manifest = manifest;
@@ -118,7 +143,7 @@ export class PixelFile {
     this.#checkHash(hash.digestHex());
   }
 
-  /** Checks every line's CRC, the picture's frame and the file's SHA-256. An empty answer means sound. */
+  /** Checks every line's CRC, the picture's frame and, if no line is damaged, the file's SHA-256. Empty means sound. */
   async verify(options: WorkOptions = {}): Promise<readonly LineDamage[]> {
     const damages = await this.#picture.verify(options);
     if (damages.some(({ line }) => line >= 0)) return damages;
@@ -126,7 +151,7 @@ export class PixelFile {
       for await (const _ of this.stream(options));
       return damages;
     } catch (error) {
-      if (!(error instanceof PixelError) || error.code !== 'damaged-picture') throw error;
+      if (!isPixelError(error, 'damaged-picture')) throw error;
       return [...damages, { line: -1, message: error.message }];
     }
   }

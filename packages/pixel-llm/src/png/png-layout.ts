@@ -32,7 +32,10 @@ export async function readPngLayout(source: ByteSource, options?: ReadOptions): 
   await checkSignature(source, options);
   const first = await readChunk(source, PNG_SIGNATURE.length, options);
   if (first.type !== 'IHDR' || first.length !== 13) {
-    throw new PixelError('bad-png', `${source.name} does not start with a PNG header: it is not a legal PNG.`);
+    throw new PixelError(
+      'bad-png',
+      `${source.name} does not start with a PNG header: it is not a legal PNG; get the original file.`,
+    );
   }
   const header = decodeHeader(await readChunkData(source, first, options), source.name);
   let palette: Uint8Array | undefined;
@@ -48,17 +51,18 @@ export async function readPngLayout(source: ByteSource, options?: ReadOptions): 
     if (chunk.type === 'PLTE') palette = await readChunkData(source, chunk, options);
     else if (chunk.type === 'tRNS') transparency = await readChunkData(source, chunk, options);
     else if (chunk.type === 'pxLm') hasHint = true;
-    else if (chunk.type === 'IEND') throw new PixelError('bad-png', `${source.name} is a PNG without image data.`);
+    else if (chunk.type === 'IEND')
+      throw new PixelError('bad-png', `${source.name} is a PNG without image data: get the original file.`);
     else if (isCritical(chunk.type)) {
       throw new PixelError(
         'bad-png',
-        `${source.name}: its ${chunk.type} chunk at byte ${chunk.offset} is none that a PNG reader knows.`,
+        `${source.name}: its ${chunk.type} chunk at byte ${chunk.offset} is none that a PNG reader knows: bits were changed; fetch the file again.`,
       );
     }
   }
   throw new PixelError(
     'limit-exceeded',
-    `${source.name} has more than ${LIMITS.ancillaryChunks} chunks before its image data.`,
+    `${source.name} has more than ${LIMITS.ancillaryChunks} chunks before its image data: get the original file.`,
   );
 }
 
@@ -83,12 +87,15 @@ function checkPalette(
 ): void {
   const entries = (palette?.length ?? 0) / 3;
   if (!Number.isInteger(entries) || entries > 256)
-    throw new PixelError('bad-png', `${name}: its palette is malformed.`);
+    throw new PixelError('bad-png', `${name}: its palette is malformed: get the original file.`);
   if (colourType === 3 && (entries === 0 || entries > 2 ** bitDepth)) {
-    throw new PixelError('bad-png', `${name}: its palette is missing or does not fit its bit depth.`);
+    throw new PixelError(
+      'bad-png',
+      `${name}: its palette is missing or does not fit its bit depth: get the original file.`,
+    );
   }
   const expected = { 0: 2, 2: 6 }[colourType];
   if (transparency && expected !== undefined && transparency.length !== expected) {
-    throw new PixelError('bad-png', `${name}: its transparency chunk is malformed.`);
+    throw new PixelError('bad-png', `${name}: its transparency chunk is malformed: get the original file.`);
   }
 }

@@ -101,7 +101,7 @@ export function decodeSuperblock(bytes: Uint8Array, name: string): Superblock {
   const manifest = { offset: Number(view.getBigUint64(16, true)), byteLength: Number(view.getBigUint64(24, true)) };
   const end = manifest.offset + manifest.byteLength;
   if (!kind || !isPictureWidth(width) || height < 1 || manifest.offset < 4 * width || end > 4 * width * height) {
-    throw new PixelError('bad-manifest', `${name}: its superblock contradicts itself.`);
+    throw new PixelError('bad-manifest', `${name}: its superblock contradicts itself: get the original file.`);
   }
   if (manifest.byteLength > LIMITS.manifestBytes) {
     throw new PixelError(

@@ -20,7 +20,7 @@ export function unfilterLine(filter: number, line: Uint8Array, above: Uint8Array
   } else {
     throw new PixelError(
       'damaged-picture',
-      `A line has filter ${filter}, which does not exist: its bits were changed.`,
+      `A line has filter ${filter}, which does not exist: its bits were changed; fetch the file again.`,
     );
   }
 }

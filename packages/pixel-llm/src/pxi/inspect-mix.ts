@@ -47,5 +47,6 @@ export function formatCount(count: number): string {
 
 function formatShare(share: number): string {
   if (share === 1) return '100 %';
-  return share < 0.001 ? '< 0.1 %' : `${(share * 100).toFixed(1)} %`;
+  if (share > 0.9995) return '> 99.9 %';
+  return share < 0.0005 ? '< 0.1 %' : `${(share * 100).toFixed(1)} %`;
 }

@@ -61,6 +61,7 @@ export interface DrawingText {
 
 const MARGIN = 24;
 const LINE = 12;
+/** Below, the legend would not fit. */
 const LEAST_WIDTH = 640;
 /** Pixels a side that viewers still open. */
 const MOST_SIDE = 16_000;
@@ -71,7 +72,10 @@ const SWATCH = { width: 154, height: 60 } as const;
 const LEGEND_HEIGHT = 20 + SWATCH.height + LINE + 4;
 
 /** Bounds of the width a caller may ask for. */
-export const DRAWING_WIDTHS: { readonly least: number; readonly most: number } = { least: 200, most: MOST_SIDE };
+export const DRAWING_WIDTHS: { readonly least: number; readonly most: number } = {
+  least: LEAST_WIDTH,
+  most: MOST_SIDE,
+};
 
 /** The pixels across that a drawing of so many leaves to weight space. */
 export function drawnWidth(width: number = OVERVIEW_WIDTH + 2 * MARGIN): number {
@@ -88,7 +92,7 @@ export function planDrawing(
 ): DrawingPlan {
   const scale = scaleFor(space, drawnWidth(wanted));
   const pixels = (units: number) => (scale.cell > 1 ? Math.ceil(units / scale.cell) : units * scale.zoom);
-  const width = Math.max(pixels(space.width) + 2 * MARGIN, Math.min(LEAST_WIDTH, wanted ?? LEAST_WIDTH));
+  const width = Math.max(pixels(space.width) + 2 * MARGIN, LEAST_WIDTH);
   const top = MARGIN + HEAD_HEIGHT;
   const toPixels = ({ x, y, width: w, height: h }: Rectangle): Rectangle => ({
     x: MARGIN + pixels(x),

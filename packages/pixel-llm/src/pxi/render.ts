@@ -98,7 +98,10 @@ async function draw(source: WeightSource, plan: DrawingPlan, { signal, onProgres
     };
     const maps = await mapsOf(source, drawn, plan.cell, { signal, onRows });
     if (maps) drawHeat(canvas, drawn, maps, plan);
-    else hatch(canvas, drawn.area);
+    else {
+      done += tensor.byteLength;
+      hatch(canvas, drawn.area);
+    }
     outlineAround(canvas, drawn.area);
   }
   drawSwatch(canvas, plan.swatch);

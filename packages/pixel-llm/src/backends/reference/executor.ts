@@ -3,7 +3,7 @@
  * enough to be believed; every other backend is compared with it.
  */
 import { PixelError, throwIfAborted } from '../../core/errors.ts';
-import type { Dimension, Op, OpName, Program } from '../../program/program.ts';
+import type { Dimension, Op, Program } from '../../program/program.ts';
 import { checkBatch, lengthOf } from '../check-batch.ts';
 import type { Batch, Executor, SampledToken, StepOptions, StepResult } from '../types.ts';
 import { KvPages } from './kv-pages.ts';
@@ -109,7 +109,7 @@ export class ReferenceExecutor implements Executor {
 
   #compute(op: Op, values: Values, batch: Batch, sampled: SampledToken[]): Float32Array | Int32Array {
     const inputs = op.in.map((name) => named(values, name));
-    const call: OpCall<OpName> = {
+    const call: OpCall<Op['attributes']> = {
       attributes: op.attributes,
       floats: inputs.filter((input) => input instanceof Float32Array),
       integers: inputs.filter((input) => input instanceof Int32Array),
@@ -121,7 +121,7 @@ export class ReferenceExecutor implements Executor {
       sampled,
     };
     // The table's entry and the op have the same name; TypeScript cannot follow a union through a lookup.
-    return (this.#ops[op.op] as (call: OpCall<OpName>) => Float32Array | Int32Array)(call);
+    return (this.#ops[op.op] as (call: OpCall<Op['attributes']>) => Float32Array | Int32Array)(call);
   }
 
   #widthOf(value: string, batch: Batch): number {

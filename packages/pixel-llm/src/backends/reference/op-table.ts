@@ -20,8 +20,8 @@ import { softmax } from './softmax.ts';
 import { takeRows } from './take-rows.ts';
 
 /** One op's operands, looked up. Their number, types and shapes are what validateProgram says. */
-export interface OpCall<Name extends OpName> {
-  readonly attributes: OpOf<Name>['attributes'];
+export interface OpCall<Attributes> {
+  readonly attributes: Attributes;
   /** The values read that are f32, and those that are i32, each in order. */
   readonly floats: readonly Float32Array[];
   readonly integers: readonly Int32Array[];
@@ -35,8 +35,11 @@ export interface OpCall<Name extends OpName> {
   readonly sampled: SampledToken[];
 }
 
+/** The attributes of the op of one name. */
+export type AttributesOf<Name extends OpName> = OpOf<Name>['attributes'];
+
 export type OpTable = {
-  readonly [Name in OpName]: (call: OpCall<Name>) => Float32Array | Int32Array;
+  readonly [Name in OpName]: (call: OpCall<AttributesOf<Name>>) => Float32Array | Int32Array;
 };
 
 export const REFERENCE_OPS: OpTable = {

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { runCommand } from './command-line.ts';
+import { makeTinyModel, tinyGguf } from './tiny-model.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'pixel-llm-errors-'));
+before(() => {
+  const file = tinyGguf();
+  writeFileSync(join(folder, 'tiny.gguf'), file);
+  writeFileSync(join(folder, 'plain.gguf'), tinyGguf(makeTinyModel({ chat: false })));
+  writeFileSync(join(folder, 'cut.gguf'), file.subarray(0, file.length - 5000));
+  writeFileSync(join(folder, 'other.gguf'), renamedArchitecture(file));
+  writeFileSync(join(folder, 'note.txt'), 'just a note');
+  writeFileSync(join(folder, 'empty.txt'), '');
+  writeFileSync(join(folder, 'bytes.bin'), Uint8Array.of(0xff, 0xfe, 0x80));
+  mkdirSync(join(folder, 'folder'));
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Each: what is typed after `pixel-llm`, what the one line must say, and the exit code (2 unless said). */
+const CASES: readonly (readonly [typed: string, says: RegExp, code?: number])[] = [
+  ['rnu', /unknown command 'rnu' \(Did you mean run\?\)/],
+  ['--nonsense', /unknown option '--nonsense'/],
+  ['--debug', /a command is missing after "pixel-llm": one of .*run/],
+  ['fs', /a command is missing after "pixel-llm fs": one of put/],
+  ['run', /run needs a model: pixel-llm run MODEL\.pxi\.png/],
+  ['run nowhere.gguf hello', /nowhere\.gguf does not exist/],
+  ['run folder hello', /folder is not a file/],
+  ['run note.txt hello', /note\.txt is no model/],
+  ['run empty.txt hello', /empty\.txt is no model.*empty file/],
+  ['run cut.gguf hello', /cut\.gguf/, 1],
+  ['run other.gguf hello', /architecture is "lloma", which is not supported\. Supported are: llama, qwen2, qwen3/, 1],
+  ['run tiny.gguf', /No prompt was given, and stdin was empty/],
+  ['run tiny.gguf one two', /too many arguments for 'run'/],
+  ['run tiny.gguf one --prompt two', /The prompt is given twice/],
+  ['run tiny.gguf one --temperatur 1', /unknown option '--temperatur' \(Did you mean --temperature\?\)/],
+  ['run tiny.gguf one --temperature hot', /'hot' is invalid\. It must be a number/],
+  ['run tiny.gguf one --max-tokens 1.5', /'1\.5' is invalid\. It must be a whole number/],
+  ['run tiny.gguf one --top-p 2', /'2' is invalid/],
+  ['run tiny.gguf one --seed -1', /'-1' is invalid|argument missing/],
+  ['run tiny.gguf one --seed', /option '--seed <n>' argument missing/],
+  ['run tiny.gguf one --stop=', /stop string must be a text that is not empty/],
+  ['run tiny.gguf one --device abacus', /no device "abacus".* Devices: auto, reference/],
+  ['run tiny.gguf one --context 161', /made for a context of 160 tokens/],
+  ['run tiny.gguf onetwothreefour --context 4', /prompt is \d+ tokens long, but the context holds 4/, 1],
+  ['run plain.gguf one --system two', /has no chat template/, 1],
+  ['score', /missing required argument 'model'/],
+  ['score tiny.gguf', /score needs --text FILE or --token-ids/],
+  ['score tiny.gguf --token-ids 1,x', /'1,x' is invalid\. It must be whole numbers separated by commas/],
+  ['score tiny.gguf --token-ids 1,99999', /A token to score must be a whole number from 0 to/],
+  ['score tiny.gguf --token-ids 1 --text note.txt', /'--token-ids <ids>' cannot be used with option '--text <file>'/],
+  ['score tiny.gguf --text nowhere.txt', /nowhere\.txt does not exist/],
+  ['score tiny.gguf --text empty.txt', /empty\.txt is empty/],
+  ['score tiny.gguf --text bytes.bin', /bytes\.bin is not text in UTF-8/],
+  ['score tiny.gguf --text note.txt --top 9999', /'9999' is invalid/],
+];
+
+describe('A request that makes no sense', { concurrency: 2 }, () => {
+  for (const [typed, says, code = 2] of CASES) {
+    test(`gets one clear line: pixel-llm ${typed}`, async () => {
+      const result = await runCommand(typed.split(' '), { cwd: folder, covered: false });
+      const lines = result.stderr
+        .trimEnd()
+        .split('\n')
+        .filter((line) => !/^\S+\.gguf: llama, context/.test(line));
+      assert.equal(lines.length, 1, result.stderr);
+      assert.match(lines[0] ?? '', says);
+      assert.match(lines[0] ?? '', /^pixel-llm: /);
+      assert.equal(result.stdout, '');
+      assert.equal(result.code, code);
+    });
+  }
+
+  test('shows a stack trace with --debug, before or after the command', async () => {
+    for (const typed of [
+      ['--debug', 'run', 'nowhere.gguf', 'a'],
+      ['run', 'nowhere.gguf', 'a', '--debug'],
+    ]) {
+      const { stderr, code } = await runCommand(typed, { cwd: folder });
+      assert.match(stderr, /\n\s+at .*\n[\s\S]*pixel-llm: nowhere\.gguf does not exist/);
+      assert.equal(code, 2);
+    }
+  });
+
+  test('puts no control characters of a file’s name or content on the terminal', async () => {
+    const { stderr } = await runCommand(['run', 'no\x1b[2Jwhere\nelse.gguf', 'a'], { cwd: folder });
+    assert.equal(stderr, 'pixel-llm: no [2Jwhere else.gguf does not exist.\n');
+  });
+});
+
+describe('Help', { concurrency: 2 }, () => {
+  test('is on stdout, exit code 0, and shows how to begin', async () => {
+    const [bare, asked, version] = await Promise.all([
+      runCommand([]),
+      runCommand(['--help']),
+      runCommand(['--version']),
+    ]);
+    assert.deepEqual([bare.code, asked.code, version.code], [0, 0, 0]);
+    assert.equal(bare.stdout, asked.stdout);
+    assert.match(bare.stdout, /Getting started:\n {2}pixel-llm make-model/);
+    assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
+    assert.equal(bare.stderr + asked.stderr + version.stderr, '');
+  });
+
+  test('of every command has examples', async () => {
+    const { stdout } = await runCommand(['--help']);
+    const names = [...stdout.matchAll(/^ {2}([a-z][a-z-]+) .*$/gm)]
+      .map(([, name]) => name ?? '')
+      .filter((name) => name !== 'help');
+    const commands = [...new Set(names)].filter((name) => name !== 'pixel-llm');
+    assert.ok(commands.includes('run') && commands.includes('score'));
+    for (const name of commands) {
+      const { stdout: help, code } = await runCommand([name, '--help']);
+      assert.equal(code, 0);
+      assert.match(help, /Examples?:\n {2}.*pixel-llm /, name);
+    }
+  });
+});
+
+/** The same file with another architecture's name (of the same length) everywhere. */
+function renamedArchitecture(file: Uint8Array): Uint8Array {
+  return Buffer.from(Buffer.from(file).toString('latin1').replaceAll('llama', 'lloma'), 'latin1');
+}
