@@ -9,10 +9,10 @@ export type KernelBuild = 'relaxed' | 'plain';
 export type Kernel = (...operands: number[]) => number;
 
 /** Bytes at the start of memory that the kernels use themselves. */
-export const KERNEL_SCRATCH = 64;
+const KERNEL_SCRATCH = 64;
 
 /** Bytes after the last weight that product kernels may touch (and ignore). */
-export const TOUCHED_BEYOND = 4096;
+const TOUCHED_BEYOND = 4096;
 
 const PAGE = 65_536;
 
@@ -31,6 +31,8 @@ export class KernelModule {
   #f32: Float32Array<ArrayBuffer>;
   #i32: Int32Array<ArrayBuffer>;
   #used: number = KERNEL_SCRATCH;
+  /** Where what was taken last begins. */
+  #latest = 0;
 
   constructor(module: WebAssembly.Module) {
     this.memory = new WebAssembly.Memory({ initial: 1, maximum: 65_536 });
@@ -55,7 +57,14 @@ export class KernelModule {
     const missing = Math.ceil((end + TOUCHED_BEYOND - this.memory.buffer.byteLength) / PAGE);
     if (missing > 0) this.#grow(missing);
     this.#used = end;
+    this.#latest = start;
     return start;
+  }
+
+  /** Takes `bytes` again where `start` began, if that was taken last, else elsewhere. 0 stands for never. Throws `out-of-memory`. */
+  retake(start: number, bytes: number): number {
+    if (start > 0 && start === this.#latest) this.#used = start;
+    return this.take(bytes);
   }
 
   get u8(): Uint8Array<ArrayBuffer> {
@@ -87,6 +96,7 @@ export class KernelModule {
 /** A module whose only function computes i32x4.relaxed_dot_i8x16_i7x16_add_s of zeros. */
 const RELAXED_PROBE = new Uint8Array([
   // header; type section: () -> v128; function section; code section
-  0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x05, 0x01, 0x60, 0x00, 0x01, 0x7b, 0x03, 0x02, 0x01, 0x00, 0x0a,
-  0x13, 0x01, 0x11, 0x00, 0x41, 0x00, 0xfd, 0x11, 0x41, 0x00, 0xfd, 0x11, 0x41, 0x00, 0xfd, 0x11, 0xfd, 0x93, 0x02, 0x0b,
+  0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x05, 0x01, 0x60, 0x00, 0x01, 0x7b, 0x03, 0x02, 0x01, 0x00,
+  0x0a, 0x13, 0x01, 0x11, 0x00, 0x41, 0x00, 0xfd, 0x11, 0x41, 0x00, 0xfd, 0x11, 0x41, 0x00, 0xfd, 0x11, 0xfd, 0x93,
+  0x02, 0x0b,
 ]);

@@ -18,7 +18,7 @@ export interface ProductOperands {
   readonly out: number;
   /** [rows, padded to four] f32, or 0 for none. */
   readonly bias: number;
-  /** panelBytes(columns) of scratch. */
+  /** The matrix's scratchBytes. */
   readonly panels: number;
 }
 
@@ -45,9 +45,14 @@ export class PackedMatrix {
     this.#row = module.kernel(`row${name}`);
   }
 
+  /** Bytes of scratch that packing, products and rows need. */
+  get scratchBytes(): number {
+    return Math.max(this.format.isInteger ? panelBytes(this.columns) : 0, 16 * this.columns + 512);
+  }
+
   /**
    * Packs `count` rows from `firstRow` on, a multiple of four. planes: the bytes of each of the format's planes, in its order.
-   * staging: address of stagingBytes(..) that this may overwrite. Throws `not-finite`.
+   * staging: address of scratchBytes that this may overwrite. Throws `not-finite`.
    */
   pack(firstRow: number, count: number, planes: readonly Uint8Array[], staging: number): void {
     const { u8 } = this.#module;
@@ -77,7 +82,7 @@ export class PackedMatrix {
     }
   }
 
-  /** Row `index` as f32 [columns] at `out`; panels: panelBytes(columns) of scratch. */
+  /** Row `index` as f32 [columns] at `out`; panels: scratchBytes of scratch. */
   row(index: number, out: number, panels: number): void {
     this.#row(this.#address, index, this.format.isInteger ? this.columns / 32 : this.columns, out, panels);
   }
@@ -97,11 +102,6 @@ export class PackedMatrix {
     }
     if (!kept) throw new PixelError('not-finite', 'Some weights are infinite or not numbers.');
   }
-}
-
-/** Bytes of scratch that packing and products of a matrix need. */
-export function scratchBytes(format: PackedFormat, columns: number): number {
-  return Math.max(format.isInteger ? panelBytes(columns) : 0, 4 * 4 * columns + 64 * 8);
 }
 
 /** Four rows of a plane, to the next multiple of 64. */

@@ -10,7 +10,7 @@ import { splitPlane } from '../../pxi/planes.ts';
 import { matmul } from '../reference/matmul.ts';
 import { type KernelBuild, KernelModule } from './kernel-module.ts';
 import { requiredFormat } from './packed-formats.ts';
-import { PackedMatrix, scratchBytes } from './packed-matrix.ts';
+import { PackedMatrix } from './packed-matrix.ts';
 
 const TYPES = ['F32', 'F16', 'BF16', 'Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K'];
 const ODD_SHAPES = [[1, 1], [3, 33], [9, 70], [16, 256]] as const; // biome-ignore format: rows, columns
@@ -75,7 +75,7 @@ function checkRows(build: KernelBuild, type: TensorType, rows: number, columns: 
   const matrix = packed(module, type, blocks, rows, columns);
   const expected = dequantized(type, blocks);
   const out = module.take(4 * columns);
-  const scratch = module.take(scratchBytes(matrix.format, columns));
+  const scratch = module.take(matrix.scratchBytes);
   for (let row = 0; row < rows; row++) {
     matrix.row(row, out, scratch);
     const found = module.f32.slice(out / 4, out / 4 + columns);
@@ -100,7 +100,7 @@ function multiply(module: KernelModule, matrix: PackedMatrix, x: Float32Array, b
     meta: module.take(20 * Math.ceil(x.length / 32)),
     out: module.take(4 * tokens * rows + 64),
     bias: bias ? place(bias) : 0,
-    panels: module.take(scratchBytes(matrix.format, columns)),
+    panels: module.take(matrix.scratchBytes),
   };
   if (matrix.format.isInteger) {
     module.kernel('quantizeRows')(operands.x, x.length / 32, operands.quantized, operands.meta);
@@ -109,7 +109,13 @@ function multiply(module: KernelModule, matrix: PackedMatrix, x: Float32Array, b
   return module.f32.slice(operands.out / 4, operands.out / 4 + tokens * rows);
 }
 
-function packed(module: KernelModule, type: TensorType, blocks: Uint8Array, rows: number, columns: number): PackedMatrix {
+function packed(
+  module: KernelModule,
+  type: TensorType,
+  blocks: Uint8Array,
+  rows: number,
+  columns: number,
+): PackedMatrix {
   const format = requiredFormat(type.name);
   const matrix = new PackedMatrix(module, format, rows, columns);
   const planes = format.planes.filter(Boolean).map((name) => {
@@ -118,7 +124,7 @@ function packed(module: KernelModule, type: TensorType, blocks: Uint8Array, rows
     splitPlane(type, name, blocks, plane);
     return plane;
   });
-  matrix.pack(0, rows, planes, module.take(scratchBytes(format, columns)));
+  matrix.pack(0, rows, planes, module.take(matrix.scratchBytes));
   return matrix;
 }
 
