@@ -16,6 +16,7 @@ import type { Team } from './team.ts';
 import { planThreads } from './thread-plan.ts';
 import { ThreadShare } from './thread-share.ts';
 import { placeWeights } from './weight-placement.ts';
+import { WorkerTeam } from './worker-team.ts';
 
 export interface CpuOptions {
   /** Default: physical cores, as far as can be known; one where threads cannot share memory. */
@@ -67,13 +68,28 @@ interface TeamParts {
   readonly options: LoadOptions;
 }
 
-async function loadTeam({ program, source, pages, build, options }: TeamParts): Promise<Team> {
+/** On any failure nothing stays behind. */
+async function loadTeam({ program, source, pages, build, threads, options }: TeamParts): Promise<Team> {
   const compiled = await WebAssembly.compile(await cpuPlatform().readKernels(build));
-  const plan = planThreads(program, 1);
-  const module = new KernelModule(compiled);
-  const share = new ThreadShare({ module, program, plan, thread: 0, pages });
-  await loadShares(placeWeights(program), source, [share], plan.rowCuts, options);
-  return new LocalTeam(module, program, plan, share);
+  const plan = planThreads(program, threads);
+  const placements = placeWeights(program);
+  const { startWorker } = cpuPlatform();
+  if (threads === 1 || !startWorker) {
+    const module = new KernelModule(compiled);
+    const share = new ThreadShare({ module, program, plan, thread: 0, pages });
+    await loadShares(placements, source, [share], plan.rowCuts, options);
+    return new LocalTeam(module, program, plan, share);
+  }
+  const team = new WorkerTeam(program, threads, startWorker);
+  try {
+    await team.start(compiled, pages);
+    await loadShares(placements, source, team.loaders, plan.rowCuts, options);
+    await team.serve();
+    return team;
+  } catch (error) {
+    await team.dispose();
+    throw error;
+  }
 }
 
 /** Packed weights and cache; vectors on every thread. */

@@ -126,7 +126,8 @@ async function checkGreedyText(
       },
       { readBack: ['logits'] },
     );
-    const logits = values.get('logits') ?? [];
+    const logits = values.get('logits');
+    assert.ok(logits instanceof Float32Array);
     const best = logits.reduce((likeliest, logit, token) => (logit > logits[likeliest]! ? token : likeliest), 0);
     assert.equal(best, exactToken, `${name}, greedy step ${step}`);
     previous = exactToken;

@@ -153,7 +153,11 @@ function pageShape(pageTokens: number, headDim: number): { stride: number; width
 }
 
 function entriesBySequence({ sequences }: Batch): number[][] {
-  const entries: number[][] = [];
-  for (let entry = 0; entry < sequences.length; entry++) (entries[sequences[entry]!] ??= []).push(entry);
-  return entries.filter(Boolean);
+  const entries = new Map<number, number[]>();
+  for (const [entry, sequence] of sequences.entries()) {
+    const own = entries.get(sequence);
+    if (own) own.push(entry);
+    else entries.set(sequence, [entry]);
+  }
+  return [...entries.values()];
 }

@@ -81,7 +81,8 @@ function checkRows(build: KernelBuild, type: TensorType, rows: number, columns: 
     const found = module.f32.slice(out / 4, out / 4 + columns);
     const own = expected.subarray(row * columns, (row + 1) * columns);
     const tolerance = 2e-7 * own.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    found.forEach((value, i) => assert.ok(Math.abs(value - own[i]!) <= tolerance, `row ${row}, column ${i}`));
+    for (const [i, value] of found.entries())
+      assert.ok(Math.abs(value - own[i]!) <= tolerance, `row ${row}, column ${i}`);
   }
 }
 

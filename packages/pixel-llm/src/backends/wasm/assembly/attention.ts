@@ -88,7 +88,6 @@ export function finishHeads(state: usize, heads: i32, headDim: i32, width: i32, 
 }
 
 /** Scores of places first .. last - 1, the others of their vectors -Infinity; returns the largest. */
-// @ts-expect-error: decorator
 @inline
 function scorePage(
   q: usize,
@@ -131,7 +130,6 @@ function scorePage(
   return maxLanes(largest);
 }
 
-// @ts-expect-error: decorator
 @inline
 function finishScores(sums: v128, place: i32, first: i32, last: i32, factor: f32, softcap: f32): v128 {
   let scores = f32x4.mul(sums, f32x4.splat(factor));
@@ -145,7 +143,6 @@ function finishScores(sums: v128, place: i32, first: i32, last: i32, factor: f32
 }
 
 /** sums = sums x correction + powers x values, sixteen dimensions at a time where there are that many. */
-// @ts-expect-error: decorator
 @inline
 function addValues(
   values: usize,

@@ -27,14 +27,12 @@ export const SUPER16: i32 = 3;
 export const HEADER_BYTES: usize = 16;
 
 /** Bytes of a block's weights. */
-// @ts-expect-error: decorator
 @inline
 export function blockBytes(bits: i32): usize {
   return bits === 4 ? 64 : bits === 5 ? 80 : bits === 6 ? 96 : 128;
 }
 
 /** Bytes of a group's scales. */
-// @ts-expect-error: decorator
 @inline
 export function scaleBytes(scaling: i32, blocks: i32): usize {
   const count = <usize>blocks;
@@ -44,14 +42,12 @@ export function scaleBytes(scaling: i32, blocks: i32): usize {
 }
 
 /** Bytes of a group. */
-// @ts-expect-error: decorator
 @inline
 export function groupBytes(bits: i32, scaling: i32, blocks: i32): usize {
   return HEADER_BYTES + scaleBytes(scaling, blocks) + blockBytes(bits) * <usize>blocks;
 }
 
 /** Vector v (a constant) of the block at p, as unsigned bytes. */
-// @ts-expect-error: decorator
 @inline
 export function weightVector(bits: i32, p: usize, v: i32): v128 {
   if (bits === 8) return v128.load(p + 16 * v);

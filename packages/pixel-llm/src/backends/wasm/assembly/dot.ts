@@ -9,7 +9,6 @@
 export const ACTIVATION_BYTES: usize = ASC_FEATURE_RELAXED_SIMD ? 1 : 2;
 
 /** c + dot, exact for weights 0 .. 127. `a` points at four activations. */
-// @ts-expect-error: decorator
 @inline
 export function dotNarrow(a: usize, weights: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) {
@@ -24,14 +23,12 @@ export function dotNarrow(a: usize, weights: v128, c: v128): v128 {
 }
 
 /** c + dot, exact for weights 0 .. 255 where the machine takes the second operand as unsigned (probeWideDot). */
-// @ts-expect-error: decorator
 @inline
 export function dotWide(a: usize, weights: v128, c: v128): v128 {
   return dotNarrow(a, weights, c);
 }
 
 /** c + dot, exact for weights 0 .. 255 everywhere: 2 x (upper seven bits) + the last bit. */
-// @ts-expect-error: decorator
 @inline
 export function dotSplit(a: usize, weights: v128, c: v128): v128 {
   if (!ASC_FEATURE_RELAXED_SIMD) return dotNarrow(a, weights, c);
@@ -41,7 +38,6 @@ export function dotSplit(a: usize, weights: v128, c: v128): v128 {
 }
 
 /** c + dot: `wide` (a constant) says which of the three. */
-// @ts-expect-error: decorator
 @inline
 export function dot(wide: i32, a: usize, weights: v128, c: v128): v128 {
   return wide === 0 ? dotNarrow(a, weights, c) : wide === 1 ? dotWide(a, weights, c) : dotSplit(a, weights, c);
@@ -62,7 +58,6 @@ export function probeWideDot(scratch: usize): i32 {
 }
 
 /** a x b + c; fused where the machine does so in relaxed SIMD: one choice for all kernels of a build. */
-// @ts-expect-error: decorator
 @inline
 export function multiplyAdd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
@@ -73,7 +68,6 @@ export function multiplyAdd(a: v128, b: v128, c: v128): v128 {
  * Four f16 at `p` as f32 times 2^-112: the exponent's bias moves from 15 to 127 by the multiplication that follows. What comes out
  * of a subnormal f16 is a subnormal f32, on which a processor spends some 150 cycles: packing makes them rare.
  */
-// @ts-expect-error: decorator
 @inline
 export function loadHalves(p: usize): v128 {
   const halves = v128.load16x4_u(p);
@@ -81,12 +75,10 @@ export function loadHalves(p: usize): v128 {
 }
 
 /** 2^112. */
-// @ts-expect-error: decorator
 @inline
 export const HALF_BIAS: f32 = reinterpret<f32>(0x77800000);
 
 /** Stores the first `count` lanes (1 .. 4; more means 4). */
-// @ts-expect-error: decorator
 @inline
 export function storeLanes(p: usize, lanes: v128, count: i32): void {
   if (count >= 4) {

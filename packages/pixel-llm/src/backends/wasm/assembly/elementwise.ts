@@ -43,13 +43,11 @@ export function gatedGelu(gate: usize, up: usize, count: i32, out: usize): void 
   }
 }
 
-// @ts-expect-error: decorator
 @inline
 function siluOf(x: v128): v128 {
   return f32x4.div(x, f32x4.add(f32x4.splat(1), exponential(f32x4.neg(x))));
 }
 
-// @ts-expect-error: decorator
 @inline
 function geluOf(x: v128): v128 {
   const cube = f32x4.mul(f32x4.mul(x, x), x);

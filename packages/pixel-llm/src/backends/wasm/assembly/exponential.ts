@@ -4,7 +4,6 @@
  */
 import { multiplyAdd } from './dot';
 
-// @ts-expect-error: decorator
 @inline
 export function exponential(x: v128): v128 {
   // Outside these the result is 0 or the largest power there is: e^88 is 1.65e38.
@@ -26,7 +25,6 @@ export function exponential(x: v128): v128 {
 }
 
 /** tanh x = 1 - 2 / (e^2x + 1); near zero, where that would cancel, x - x^3 / 3 + 2 x^5 / 15. */
-// @ts-expect-error: decorator
 @inline
 export function hyperbolicTangent(x: v128): v128 {
   const one = f32x4.splat(1);
@@ -38,14 +36,12 @@ export function hyperbolicTangent(x: v128): v128 {
 }
 
 /** The sum of the four lanes, in one order. */
-// @ts-expect-error: decorator
 @inline
 export function sumLanes(x: v128): f32 {
   const pairs = f32x4.add(x, v128.shuffle<i32>(x, x, 2, 3, 0, 1));
   return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
 }
 
-// @ts-expect-error: decorator
 @inline
 export function maxLanes(x: v128): f32 {
   const pairs = f32x4.max(x, v128.shuffle<i32>(x, x, 2, 3, 0, 1));

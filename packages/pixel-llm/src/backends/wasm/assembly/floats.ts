@@ -11,14 +11,12 @@ const F32: i32 = 0;
 const F16: i32 = 1;
 const BF16: i32 = 2;
 
-// @ts-expect-error: decorator
 @inline
 function groupBytes(type: i32, columns: i32): usize {
   return type === F32 ? 16 * <usize>columns : type === F16 ? 16 + 8 * <usize>columns : 8 * <usize>columns;
 }
 
 /** Four rows of one column, as f32; `factor` is the group's. */
-// @ts-expect-error: decorator
 @inline
 function column(type: i32, p: usize, factor: v128): v128 {
   if (type === F32) return v128.load(p);
@@ -28,7 +26,6 @@ function column(type: i32, p: usize, factor: v128): v128 {
   return f32x4.mul(v128.and(i32x4.shr_s(high, 3), i32x4.splat(0x8fffffff)), factor);
 }
 
-// @ts-expect-error: decorator
 @inline
 function product(
   type: i32,
@@ -60,7 +57,6 @@ function product(
   }
 }
 
-// @ts-expect-error: decorator
 @inline
 function oneToken(type: i32, weights: usize, columns: i32, x: usize): v128 {
   const bytes: usize = type === F32 ? 16 : 8;
@@ -87,7 +83,6 @@ function oneToken(type: i32, weights: usize, columns: i32, x: usize): v128 {
   return acc;
 }
 
-// @ts-expect-error: decorator
 @inline
 function fourTokens(
   type: i32,
@@ -161,7 +156,6 @@ function fourTokens(
   finish(out + 3 * outStride, bias, row, rows, acc3);
 }
 
-// @ts-expect-error: decorator
 @inline
 function touchLines(p: usize): void {
   load<u8>(p);
@@ -175,7 +169,6 @@ function touchLines(p: usize): void {
 }
 
 /** Packs four rows of `columns` values each. Returns 0 if one is not finite, else 1. */
-// @ts-expect-error: decorator
 @inline
 function pack(type: i32, values: usize, columns: i32, out: usize): i32 {
   let exponent: i32 = 0;
@@ -204,7 +197,6 @@ function pack(type: i32, values: usize, columns: i32, out: usize): i32 {
   return 1;
 }
 
-// @ts-expect-error: decorator
 @inline
 function row(type: i32, weights: usize, index: i32, columns: i32, out: usize): void {
   const group = weights + groupBytes(type, columns) * <usize>(index >> 2);

@@ -19,7 +19,6 @@ export function toHalf(value: f32): u32 {
 }
 
 /** 2^exponent, within the normal range. */
-// @ts-expect-error: decorator
 @inline
 export function powerOfTwo(exponent: i32): f32 {
   return reinterpret<f32>((exponent + 127) << 23);

@@ -11,12 +11,10 @@ import { ACTIVATION_BYTES, dot, loadHalves, multiplyAdd, storeLanes } from './do
 import { FIRST_SUM, META_BYTES, SCALED_SUM, SECOND_SUM, SUM } from './quantize';
 
 /** How far ahead lines are touched. Memory after the last weight must reach this far, twice. */
-// @ts-expect-error: decorator
 @inline
 const AHEAD: usize = 1024;
 
 /** Products of a [rows, 32 x blocks] matrix with one token's activations `q`, of which `meta` says scales and sums. */
-// @ts-expect-error: decorator
 @inline
 export function matvec(
   bits: i32,
@@ -47,7 +45,6 @@ export function matvec(
 }
 
 /** Adds the bias, if any, and stores the rows that there are. Biases are padded to four. */
-// @ts-expect-error: decorator
 @inline
 export function finish(out: usize, bias: usize, row: i32, rows: i32, acc: v128): void {
   const offset = <usize>row * 4;
@@ -56,14 +53,12 @@ export function finish(out: usize, bias: usize, row: i32, rows: i32, acc: v128):
 }
 
 /** acc with a block's integer dot product added: `sum` counts the activations whose weights are too large by 2^shift. */
-// @ts-expect-error: decorator
 @inline
 export function fold(dots: v128, shift: i32, sum: usize, scale: v128, activationScale: v128, acc: v128): v128 {
   if (shift) dots = i32x4.sub(dots, i32x4.shl(v128.load32_splat(sum), shift));
   return multiplyAdd(f32x4.convert_i32x4_s(dots), f32x4.mul(scale, activationScale), acc);
 }
 
-// @ts-expect-error: decorator
 @inline
 function simpleGroup(
   bits: i32,
@@ -95,7 +90,6 @@ function simpleGroup(
   return acc;
 }
 
-// @ts-expect-error: decorator
 @inline
 function superGroup(
   bits: i32,
@@ -140,20 +134,17 @@ function superGroup(
 }
 
 /** Four bytes as unsigned integers. */
-// @ts-expect-error: decorator
 @inline
 export function loadBytes(p: usize): v128 {
   return i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(p)));
 }
 
-// @ts-expect-error: decorator
 @inline
 export function loadSignedBytes(p: usize): v128 {
   return i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(p)));
 }
 
 /** Two chains of dependent sums run side by side. */
-// @ts-expect-error: decorator
 @inline
 function dotBlock(bits: i32, wide: i32, p: usize, q: usize): v128 {
   const zero = i32x4.splat(0);
@@ -161,7 +152,6 @@ function dotBlock(bits: i32, wide: i32, p: usize, q: usize): v128 {
 }
 
 /** Columns 0 .. 15 (half 0) or 16 .. 31 (half 1) of a block. */
-// @ts-expect-error: decorator
 @inline
 function dotHalf(bits: i32, wide: i32, half: i32, p: usize, q: usize, c: v128): v128 {
   const a = q + 16 * ACTIVATION_BYTES * half;
@@ -172,7 +162,6 @@ function dotHalf(bits: i32, wide: i32, half: i32, p: usize, q: usize, c: v128): 
 }
 
 /** Every 512 bytes or so, the eight lines AHEAD; five-bit blocks need ten, six-bit ones twelve. */
-// @ts-expect-error: decorator
 @inline
 function touch(bits: i32, block: i32, p: usize): void {
   if (block & (bits === 8 ? 3 : 7)) return;
@@ -181,7 +170,6 @@ function touch(bits: i32, block: i32, p: usize): void {
   if (bits === 5 || bits === 6) touchLines(p + AHEAD + 512);
 }
 
-// @ts-expect-error: decorator
 @inline
 function touchLines(p: usize): void {
   load<u8>(p);

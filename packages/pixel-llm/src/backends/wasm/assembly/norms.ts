@@ -52,7 +52,6 @@ export function softmax(x: usize, rows: i32, size: i32, out: usize): void {
 }
 
 /** All bits of the first `count` lanes. */
-// @ts-expect-error: decorator
 @inline
 export function lanesBelow(count: i32): v128 {
   return i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count));
@@ -78,7 +77,6 @@ function sumOfSquares(x: usize, size: i32, mean: f32): f32 {
   return sumLanes(f32x4.add(even, odd));
 }
 
-// @ts-expect-error: decorator
 @inline
 function centred(x: usize, mean: f32, count: i32): v128 {
   return v128.and(f32x4.sub(v128.load(x), f32x4.splat(mean)), lanesBelow(count));

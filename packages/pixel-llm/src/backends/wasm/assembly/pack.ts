@@ -49,7 +49,6 @@ export function packQ6_K(qs: usize, qh: usize, sc: usize, d: usize, blocks: i32,
   return packSuper(Q6K, 6, SUPER16, qs, qh, sc, d, blocks, out);
 }
 
-// @ts-expect-error: decorator
 @inline
 function packSimple(kind: i32, bits: i32, scaling: i32, qs: usize, qh: usize, d: usize, blocks: i32, out: usize): i32 {
   const fields: i32 = scaling === MINIMUM ? 2 : 1;
@@ -82,7 +81,6 @@ function packHalves(d: usize, count: i32, step: usize, blocks: i32, header: usiz
   return 1;
 }
 
-// @ts-expect-error: decorator
 @inline
 function packSuper(
   kind: i32,
@@ -112,7 +110,6 @@ function packSuper(
   return 1;
 }
 
-// @ts-expect-error: decorator
 @inline
 function packSuperScales(kind: i32, scaling: i32, sc: usize, d: usize, out: usize, lane: i32): i32 {
   const scale = fromHalf(load<u16>(d));
@@ -148,14 +145,12 @@ function scaleOf3K(sc: usize, half: i32): i32 {
   return (low | (((byte(sc + 8 + (half & 3)) >> (2 * (half >> 2))) & 3) << 4)) - 32;
 }
 
-// @ts-expect-error: decorator
 @inline
 function byte(p: usize): i32 {
   return <i32>load<u8>(p);
 }
 
 /** Block `block` of a super-block (or the only one) of one row into its lane. */
-// @ts-expect-error: decorator
 @inline
 function packBlock(kind: i32, bits: i32, qs: usize, qh: usize, block: i32, out: usize, lane: i32): void {
   out += 4 * lane;
@@ -181,7 +176,6 @@ function packBlock(kind: i32, bits: i32, qs: usize, qh: usize, block: i32, out: 
 }
 
 /** Columns 4v .. 4v + 3 of a block, a byte each. */
-// @ts-expect-error: decorator
 @inline
 function columns(kind: i32, qs: usize, qh: usize, block: i32, v: i32): u32 {
   if (kind === Q8) return load<u32>(qs + 4 * v) ^ 0x80808080;

@@ -3,7 +3,6 @@ import { groupBytes, MINIMUM, PLAIN, SUPER16, SUPER32 } from './blocks';
 import { matvec } from './matvec';
 import { panelRow, tiles, unpackGroup } from './tiles';
 
-// @ts-expect-error: decorator
 @inline
 function product(
   bits: i32,
@@ -25,7 +24,6 @@ function product(
   else tiles(bits, scaling, shift, wide, weights, rows, blocks, q, meta, tokens, out, outStride, bias, panels);
 }
 
-// @ts-expect-error: decorator
 @inline
 function row(bits: i32, scaling: i32, shift: i32, weights: usize, index: i32, blocks: i32, out: usize, panel: usize): void {
   unpackGroup(bits, scaling, weights + groupBytes(bits, scaling, blocks) * <usize>(index >> 2), blocks, panel);

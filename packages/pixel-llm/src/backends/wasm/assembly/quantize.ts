@@ -61,7 +61,6 @@ function largestOf(x: usize): f32 {
 }
 
 /** Sixteen values; returns the sum of their integers. */
-// @ts-expect-error: decorator
 @inline
 function quantizeHalf(x: usize, inverse: v128, q: usize): i32 {
   const a = integers(x, inverse);
@@ -82,7 +81,6 @@ function quantizeHalf(x: usize, inverse: v128, q: usize): i32 {
   );
 }
 
-// @ts-expect-error: decorator
 @inline
 function integers(x: usize, inverse: v128): v128 {
   return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), inverse)));

@@ -29,7 +29,6 @@ export function panelBytes(blocks: i32): usize {
 }
 
 /** q, meta: the tokens' rows one after another; out: [tokens, outStride] f32. panels: 2 x panelBytes. */
-// @ts-expect-error: decorator
 @inline
 export function tiles(
   bits: i32,
@@ -77,7 +76,6 @@ export function tiles(
 }
 
 /** A group's weights as bytes and f32 scales: [blocks][PANEL_BLOCK]. */
-// @ts-expect-error: decorator
 @inline
 export function unpackGroup(bits: i32, scaling: i32, group: usize, blocks: i32, panel: usize): void {
   let scales = group + HEADER_BYTES;
@@ -137,7 +135,6 @@ export function panelRow(panel: usize, lane: i32, blocks: i32, scaling: i32, shi
 }
 
 /** Eight rows x four tokens: a0 .. a3 are the first group's sums, b0 .. b3 the second's. */
-// @ts-expect-error: decorator
 @inline
 function fourTokens(
   scaling: i32,
@@ -244,7 +241,6 @@ function fourTokens(
 }
 
 /** Four rows x one token. */
-// @ts-expect-error: decorator
 @inline
 function oneToken(scaling: i32, shift: i32, wide: i32, panel: usize, blocks: i32, q: usize, meta: usize): v128 {
   let acc = f32x4.splat(0);
@@ -268,7 +264,6 @@ function oneToken(scaling: i32, shift: i32, wide: i32, panel: usize, blocks: i32
   return acc;
 }
 
-// @ts-expect-error: decorator
 @inline
 function fourVectors(wide: i32, p: usize, q: usize, c: v128): v128 {
   c = dot(wide, q, v128.load(p), c);
