@@ -4,7 +4,7 @@ import { throwIfAborted } from '../core/errors.ts';
 import { createSha256 } from '../core/hashing.ts';
 import type { WorkOptions } from '../core/progress.ts';
 import { type BytesManifest, CREATED_BY, encodeManifest } from './manifest.ts';
-import type { Superblock } from './picture.ts';
+import type { PictureWriter, Superblock } from './picture.ts';
 import { joinBytes } from './picture-frame.ts';
 import { createPictureWriter } from './picture-writer.ts';
 import { FORMAT_VERSION, LEAST_WIDTH, MOST_WIDTH } from './superblock.ts';
@@ -39,9 +39,10 @@ export async function writePixelFs(
   input: Uint8Array | AsyncIterable<Uint8Array>,
   { name = '', width, byteLength, compress = false, signal, onProgress }: WritePixelFsOptions = {},
 ): Promise<WrittenPixelFs> {
-  const { bytes, length } = await knownLength(input, byteLength);
-  const writer = await createPictureWriter(sink, { width: width ?? squareWidth(length), kind: 'bytes', compress });
+  let writer: PictureWriter | undefined;
   try {
+    const { bytes, length } = await knownLength(input, byteLength);
+    writer = await createPictureWriter(sink, { width: width ?? squareWidth(length), kind: 'bytes', compress });
     const hash = createSha256();
     const start = writer.offset;
     for await (const chunk of bytes) {
@@ -64,7 +65,7 @@ export async function writePixelFs(
     };
     return { manifest, superblock: await writer.finish(encodeManifest(manifest)) };
   } catch (error) {
-    await writer.abort();
+    await (writer ?? sink).abort();
     throw error;
   }
 }
