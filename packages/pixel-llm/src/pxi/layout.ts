@@ -42,7 +42,7 @@ export interface TensorPart {
   readonly planes: readonly FileRun[];
 }
 
-export interface PlannedTensor {
+interface PlannedTensor {
   readonly name: string;
   readonly parts: readonly TensorPart[];
 }
