@@ -3,6 +3,7 @@
  * covers falls back to byte tokens. Spaces are written U+2581.
  * Source: Kudo and Richardson 2018 (arXiv 1808.06226) and the SentencePiece model format.
  */
+import { PixelError } from '../core/errors.ts';
 import { writeUtf8 } from './byte-level.ts';
 import { PairTable } from './pair-table.ts';
 import { type MergeRules, SymbolMerger } from './symbol-merger.ts';
@@ -85,11 +86,18 @@ export class SpmEncoder {
     }
     const bytes = new Uint8Array(4);
     const length = writeUtf8(characterBeyond(symbol), bytes, 0);
-    for (let index = 0; index < length; index++) {
-      const token = this.#byteTokens[bytes[index]!]!;
-      if (token >= 0) tokens.push(token);
-      else if (this.#vocabulary.unknownToken !== undefined && index === 0) tokens.push(this.#vocabulary.unknownToken);
-    }
+    const byteTokens = Array.from(bytes.subarray(0, length), (byte) => this.#byteTokens[byte]!);
+    if (byteTokens.every((token) => token >= 0)) for (const token of byteTokens) tokens.push(token);
+    else tokens.push(this.#unknownTokenFor(symbol));
+  }
+
+  #unknownTokenFor(symbol: number): number {
+    if (this.#vocabulary.unknownToken !== undefined) return this.#vocabulary.unknownToken;
+    const character = JSON.stringify(String.fromCodePoint(characterBeyond(symbol)));
+    throw new PixelError(
+      'bad-metadata',
+      `The vocabulary has no token for ${character}, no bytes and no unknown token.`,
+    );
   }
 }
 

@@ -165,7 +165,7 @@ test('any text survives encoding and decoding', () => {
       assert.equal(bpe.decode(bpe.encode(text)), text);
       assert.equal(spm.decode(spm.encode(text)), text.replaceAll('\u2581', ' '));
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });
 
@@ -302,6 +302,9 @@ test('a vocabulary that lacks a byte says which one when a text needs it', () =>
   );
   assert.deepEqual(ids(tokenizer, 'aba'), [0, 1, 0]);
   throwsCode('bad-metadata', /"z"/, () => tokenizer.encode('z'));
+  const withoutUnknown = createTokenizer(spmOf([['▁'], ['a'], ['b']], { 'ggml.unknown_token_id': 0xffffffff }));
+  assert.deepEqual(ids(withoutUnknown, 'ab'), [0, 1, 2]);
+  throwsCode('bad-metadata', /"é"/, () => withoutUnknown.encode('é'));
 });
 
 test('empty and repeated tokens, and specials without text, do no harm', () => {
@@ -326,6 +329,11 @@ test('a long run of one letter takes time in proportion to its length, roughly',
     // 16 times the length: 16 times the time is linear, 256 times quadratic.
     assert.ok(long < 90 * short, `${long} s after ${short} s`);
   }
+});
+
+test('more words than the cache holds, all of one length, are not mistaken for each other', () => {
+  const words = Array.from({ length: 50_000 }, (_, index) => ` ${(index * 7).toString(16).padStart(5, 'g')}`).join('');
+  for (const tokenizer of [bpe, spm]) assert.equal(tokenizer.decode(tokenizer.encode(words)), words);
 });
 
 test('a long text of characters without tokens survives', () => {
