@@ -95,7 +95,8 @@ function pixelReader(bytes: Buffer, width: number, height: number): Picture['rea
   const idat = chunks.filter(({ type }) => type === 'IDAT');
   const first = idat[0]!.at + 8 + 2 + 4;
   const stride = 4 * width + 48;
-  const isRecord = (y: number) => bytes.readUInt32BE(first + y * stride) === 4 * width + 36;
+  const isRecord = (y: number) =>
+    first + y * stride + 4 <= bytes.length && bytes.readUInt32BE(first + y * stride) === 4 * width + 36;
   if (idat[0]!.data.length !== 2 || !isRecord(1)) {
     const samples = unfilter(inflateSync(Buffer.concat(idat.map(({ data }) => data))), width, height);
     return (offset, length) => samples.subarray(offset, offset + length);
