@@ -12,6 +12,7 @@ import { openPixelFs, type PixelFile, verifyPixelFs, viewerNote } from '../png/p
 import { writePixelFs } from '../png/pixelfs-writer.ts';
 import { type CommandContext, type RegisterCommand, wholeNumber } from './command.ts';
 import { formatBytes } from './progress-bar.ts';
+import { createThreadedHasher } from './threaded-hasher.ts';
 
 export const registerFs: RegisterCommand = (program, context) => {
   const fs = program
@@ -34,6 +35,8 @@ Examples:
 
 /** Bytes a step of reading a file. */
 const STEP_BYTES = 4 * 1024 * 1024;
+/** From here on a thread for the hash pays. */
+const THREAD_BYTES = 32 * 1024 * 1024;
 /** Lines of damage that are printed; what is wrong is clear by then. */
 const MOST_FINDINGS = 100;
 
@@ -71,16 +74,20 @@ async function put(input: string, output: string, options: PutOptions, context: 
   await using source = input === '-' ? undefined : await openInput(input, signal);
   const bytes = source ? readSteps(source, signal) : readStandardInput(signal);
   const sink = await openFileByteSink(output);
-  const { manifest, superblock } = await context.withProgress((onProgress) =>
-    writePixelFs(sink, bytes, {
-      name: options.name ?? nameOf(input),
-      width: options.width,
-      compress: options.compress ?? false,
-      byteLength: source?.size,
-      signal,
-      onProgress,
-    }),
-  );
+  const hasher = source && source.size < THREAD_BYTES ? undefined : createThreadedHasher();
+  const { manifest, superblock } = await context
+    .withProgress((onProgress) =>
+      writePixelFs(sink, bytes, {
+        name: options.name ?? nameOf(input),
+        width: options.width,
+        compress: options.compress ?? false,
+        byteLength: source?.size,
+        hasher,
+        signal,
+        onProgress,
+      }),
+    )
+    .finally(() => hasher?.dispose());
   const { width, height } = superblock;
   context.note(`${output}: ${formatBytes(manifest.data.byteLength)} in ${width} x ${height} pixels.`);
   const note = viewerNote(height);

@@ -131,6 +131,18 @@ test('Opening a mappable picture reads a few pieces, however large it is, and a 
   assert.ok(source.bytesRead - before < 52_000);
 });
 
+test('A read that passes over a broken frame names the line; others go on', async () => {
+  const png = PNG.slice();
+  const start = Number(Buffer.from(png).readBigUInt64BE(Buffer.from(png).indexOf('pxMP') + 4)) - 44;
+  png[start + 10 * 304 + 2]! ^= 1;
+  const picture = await openPicture(new MemoryByteSource(png));
+  await picture.readPixels(256 * 8, [new Uint8Array(512)]);
+  await assert.rejects(
+    picture.readPixels(256 * 8, [new Uint8Array(513)]),
+    (error) => isPixelError(error, 'damaged-picture') && /line 10 /.test(error.message) && error.details.line === 10,
+  );
+});
+
 test('Of very many damaged lines the first are named and the others counted', async () => {
   const png = await makePicture(noise(300_000));
   const start = Number(Buffer.from(png).readBigUInt64BE(Buffer.from(png).indexOf('pxMP') + 4));
