@@ -88,9 +88,12 @@ test('SentencePiece falls back to bytes, and to the unknown token where there ar
   assert.deepEqual(ids(withoutBytes, 'a😀a'), [1, 2, 0, 2]);
 });
 
-test('tokens that reach over a space are found although words are cut at spaces', () => {
+test('tokens that reach over a space or a line’s end are found although words are cut there', () => {
   const tokenizer = createTokenizer(tinySpm([...PIECES, ['b▁', 1, -0.5], ['b▁a', 1, -0.25]]));
   assert.deepEqual(ids(tokenizer, 'cb a'), [259, 262, 269]);
+  const overLines = createTokenizer(tinySpm([...PIECES, ['\n', 1, -9], ['b\n', 1, -0.5], ['b\na', 1, -0.25]]));
+  assert.deepEqual(ids(overLines, 'cb\nac'), [259, 262, 270, 262]);
+  assert.deepEqual(ids(spm, 'a\n\nab'), [266, 13, 13, 263]);
 });
 
 test('user-defined tokens are found in any text, control tokens only when asked for', () => {
