@@ -7,7 +7,16 @@ import { describe, test } from 'node:test';
 import { MemoryByteSource } from '../core/byte-source.ts';
 import { isPixelError } from '../core/errors.ts';
 import { openPixelFs } from './pixelfs.ts';
-import { type EncodeOptions, encodePng, installedTool, makeFile, noise, type Raster, rasterOf } from './testing.ts';
+import {
+  type EncodeOptions,
+  encodePng,
+  installedTool,
+  makeFile,
+  mendChunks,
+  noise,
+  type Raster,
+  rasterOf,
+} from './testing.ts';
 
 const BYTES = noise(40_000, 5);
 
@@ -241,6 +250,12 @@ describe('A file whose bytes were damaged is refused or named by line:', () => {
       changed[chunk + 8 + 8192 + 3]! ^= 1;
       assert.match((await complaint(changed)) ?? '', /image data at byte \d+ are damaged/);
     }
+  });
+
+  test('an Adler-32 that does not match, though every CRC does', async () => {
+    const png = Buffer.from(encodePng(rasterOf(await makeFile(BYTES, { width: 128 })), { chunkBytes: 8192 }));
+    png[png.length - 12 - 4 - 1]! ^= 1;
+    assert.match((await complaint(mendChunks(png))) ?? '', /cannot be inflated/);
   });
 
   test('a cut mappable file says which line is the first one missing', async () => {
