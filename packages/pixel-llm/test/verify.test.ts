@@ -8,8 +8,17 @@ import { MemoryByteSource } from '../src/core/byte-source.ts';
 import { isPixelError } from '../src/core/errors.ts';
 import { gguf } from '../src/gguf/testing.ts';
 import { encodePng, makeFile, rasterOf } from '../src/png/testing.ts';
-import { openWeights } from '../src/pxi/open-weights.ts';
-import { type Files, oddGguf, openSet, smallModel, sourceOf, toGguf, toPictures } from '../src/pxi/testing.ts';
+import { openContent, openWeights } from '../src/pxi/open-weights.ts';
+import {
+  type Files,
+  oddGguf,
+  openSet,
+  picturesOf,
+  smallModel,
+  sourceOf,
+  toGguf,
+  toPictures,
+} from '../src/pxi/testing.ts';
 import { type ModelReport, verifyModelFile } from '../src/pxi/verify-file.ts';
 import { runCommand } from './command-line.ts';
 import { golden, goldenTest, imageToolTest } from './goldens.ts';
@@ -73,6 +82,10 @@ test('damage that another program gave a new checksum is found by the SHA-256', 
   );
   await assert.rejects(
     toGguf(new Map([[name, encodePng(raster)]])),
+    (error) => isPixelError(error, 'damaged-picture') && /"blk.1.attn_q.weight" is damaged/.test(error.message),
+  );
+  await assert.rejects(
+    picturesOf(await openContent(new MemoryByteSource(encodePng(raster), 'm.png'))),
     (error) => isPixelError(error, 'damaged-picture') && /"blk.1.attn_q.weight" is damaged/.test(error.message),
   );
 });

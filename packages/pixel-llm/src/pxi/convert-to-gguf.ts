@@ -3,9 +3,9 @@
  * SHA-256 where that is known. From pictures the very bytes come back that went in.
  */
 import type { ByteSink } from '../core/byte-sink.ts';
-import { PixelError, throwIfAborted } from '../core/errors.ts';
+import { throwIfAborted } from '../core/errors.ts';
 import type { WorkOptions } from '../core/progress.ts';
-import type { ContentGap, ContentTensor, ModelContent } from './model-content.ts';
+import { type ContentGap, type ContentTensor, checkTensorHash, type ModelContent } from './model-content.ts';
 import { type CreateStreamHasher, createInlineHasher, type StreamHasher } from './stream-hasher.ts';
 import { TensorPieceReader } from './tensor-pieces.ts';
 
@@ -83,12 +83,7 @@ class GgufWriter {
     for await (const piece of this.#pieces.read(tensor, range, { hash, signal: this.#options.signal })) {
       await this.#write(piece.bytes);
     }
-    if (!hash || (await this.#hasher.digest(tensor.name)) === tensor.sha256) return;
-    throw new PixelError(
-      'damaged-picture',
-      `${this.#content.name}: tensor "${tensor.name}" is damaged: its SHA-256 is not the one in the manifest. \`pixel-llm verify\` names the lines.`,
-      { details: { tensor: tensor.name } },
-    );
+    if (hash) checkTensorHash(this.#content, tensor, await this.#hasher.digest(tensor.name));
   }
 
   async writeGap(gap: ContentGap): Promise<void> {

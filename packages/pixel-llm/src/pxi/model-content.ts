@@ -3,6 +3,7 @@
  * Conversion is one step from any of these to any output.
  */
 import type { ReadOptions } from '../core/byte-source.ts';
+import { PixelError } from '../core/errors.ts';
 import type { Metadata } from '../gguf/head.ts';
 import type { GgufTensor } from '../gguf/tensor-directory.ts';
 
@@ -39,4 +40,14 @@ export interface ModelContent {
   readGap(gap: ContentGap, start: number, target: Uint8Array, options?: ReadOptions): Promise<void>;
   /** Closes what was opened; harmless twice. */
   dispose(): Promise<void>;
+}
+
+/** Throws `damaged-picture` when the SHA-256 of what was read is not the one that was known. */
+export function checkTensorHash(content: ModelContent, tensor: ContentTensor, sha256: string): void {
+  if (tensor.sha256 === undefined || tensor.sha256 === sha256) return;
+  throw new PixelError(
+    'damaged-picture',
+    `${content.name}: tensor "${tensor.name}" is damaged: its SHA-256 is not the one in the manifest. \`pixel-llm verify\` names the lines.`,
+    { details: { tensor: tensor.name } },
+  );
 }

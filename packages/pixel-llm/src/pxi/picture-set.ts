@@ -54,6 +54,9 @@ export async function openPictureSet(source: ByteSource, options: OpenPictureSet
   }
 }
 
+/** So many missing files are looked for; then it is clear that the set is not there. */
+const MOST_MISSING = 100;
+
 interface Member {
   readonly picture: Picture;
   readonly manifest: MemberManifest;
@@ -82,6 +85,7 @@ async function openMembers(
   const members: Member[] = [];
   const missing: string[] = [];
   for (const [at, name] of names.entries()) {
+    if (missing.length === MOST_MISSING) break;
     if (at === index) members.push(given);
     else {
       const source = await openSibling(name).catch((error: unknown) => {
@@ -102,7 +106,8 @@ function isMissing(error: unknown): boolean {
 
 function missingParts(name: string, count: number, missing: readonly string[]): PixelError {
   const listed = missing.slice(0, 10).join(', ') + (missing.length > 10 ? ', ...' : '');
-  const message = `${name} is one of ${count} pictures of a model, and ${missing.length} of them are missing: ${listed}.`;
+  const number = missing.length === MOST_MISSING ? `at least ${MOST_MISSING}` : String(missing.length);
+  const message = `${name} is one of ${count} pictures of a model, and ${number} of them are missing: ${listed}.`;
   return new PixelError('missing-part', message, { details: { missing } });
 }
 
