@@ -4,8 +4,9 @@
  */
 import type { ByteSink } from '../core/byte-sink.ts';
 import { throwIfAborted } from '../core/errors.ts';
+import { createSha256 } from '../core/hashing.ts';
 import type { WorkOptions } from '../core/progress.ts';
-import { type ContentGap, type ContentTensor, checkTensorHash, type ModelContent } from './model-content.ts';
+import { type ContentGap, type ContentTensor, checkHash, type ModelContent } from './model-content.ts';
 import { type CreateStreamHasher, createInlineHasher, type StreamHasher } from './stream-hasher.ts';
 import { TensorPieceReader } from './tensor-pieces.ts';
 
@@ -83,16 +84,19 @@ class GgufWriter {
     for await (const piece of this.#pieces.read(tensor, range, { hash, signal: this.#options.signal })) {
       await this.#write(piece.bytes);
     }
-    if (hash) checkTensorHash(this.#content, tensor, await this.#hasher.digest(tensor.name));
+    if (hash) checkHash(this.#content, tensor, await this.#hasher.digest(tensor.name));
   }
 
   async writeGap(gap: ContentGap): Promise<void> {
     await this.skipTo(gap.position);
+    const hash = createSha256();
     for (let at = 0; at < gap.byteLength; at += COPY_BYTES) {
       const bytes = new Uint8Array(Math.min(COPY_BYTES, gap.byteLength - at));
       await this.#content.readGap(gap, at, bytes, this.#options);
+      hash.update(bytes);
       await this.#write(bytes);
     }
+    checkHash(this.#content, gap, hash.digestHex());
   }
 
   async #write(bytes: Uint8Array): Promise<void> {

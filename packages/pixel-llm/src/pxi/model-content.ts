@@ -11,6 +11,8 @@ import type { GgufTensor } from '../gguf/tensor-directory.ts';
 export interface ContentGap {
   readonly position: number;
   readonly byteLength: number;
+  /** As of ContentTensor. */
+  readonly sha256?: string;
 }
 
 export interface ContentTensor extends GgufTensor {
@@ -42,12 +44,13 @@ export interface ModelContent {
   dispose(): Promise<void>;
 }
 
-/** Throws `damaged-picture` when the SHA-256 of what was read is not the one that was known. */
-export function checkTensorHash(content: ModelContent, tensor: ContentTensor, sha256: string): void {
-  if (tensor.sha256 === undefined || tensor.sha256 === sha256) return;
+/** Throws `damaged-picture` when the SHA-256 of a tensor or gap that was read is not the one that was known. */
+export function checkHash(content: ModelContent, piece: ContentTensor | ContentGap, sha256: string): void {
+  if (piece.sha256 === undefined || piece.sha256 === sha256) return;
+  const what = 'type' in piece ? `tensor "${piece.name}" is` : `the bytes between tensors at ${piece.position} are`;
   throw new PixelError(
     'damaged-picture',
-    `${content.name}: tensor "${tensor.name}" is damaged: its SHA-256 is not the one in the manifest. \`pixel-llm verify\` names the lines.`,
-    { details: { tensor: tensor.name } },
+    `${content.name}: ${what} damaged: the SHA-256 is not the one in the manifest. \`pixel-llm verify\` names the lines.`,
+    { details: 'type' in piece ? { tensor: piece.name } : { position: piece.position } },
   );
 }

@@ -4,6 +4,7 @@
  */
 import { type ByteSource, checkRange, type ReadOptions, totalLength } from '../core/byte-source.ts';
 import { isPixelError, PixelError } from '../core/errors.ts';
+import { createSha256 } from '../core/hashing.ts';
 import { type GgufHead, readGgufHead } from '../gguf/reader.ts';
 import type { OpenByteSource } from '../gguf/split.ts';
 import { openPicture } from '../png/open-picture.ts';
@@ -153,6 +154,14 @@ async function readHead(
   options: ReadOptions,
 ): Promise<GgufHead> {
   const bytes = await readStored(model.head, readRun, options);
+  const hash = createSha256();
+  hash.update(bytes);
+  if (hash.digestHex() !== model.head.sha256) {
+    throw new PixelError(
+      'damaged-picture',
+      `${name}: the GGUF head in it is damaged: its SHA-256 is not the one in the manifest. \`pixel-llm verify\` names the lines.`,
+    );
+  }
   const source: ByteSource = {
     name,
     size: model.byteLength,
