@@ -7,7 +7,7 @@ import { after, test } from 'node:test';
 import { MemoryByteSource } from '../src/core/byte-source.ts';
 import { isPixelError } from '../src/core/errors.ts';
 import { gguf } from '../src/gguf/testing.ts';
-import { encodePng, makeFile, rasterOf } from '../src/png/testing.ts';
+import { encodePng, installedTool, makeFile, rasterOf } from '../src/png/testing.ts';
 import { openContent, openWeights } from '../src/pxi/open-weights.ts';
 import {
   type Files,
@@ -189,11 +189,13 @@ goldenTest('a bit flipped anywhere in a picture of a real model is found', async
   }
 });
 
-imageToolTest('convert', 'a model that ImageMagick compressed anew verifies and gives the same GGUF back', async () => {
+const magick = installedTool('magick', 'convert-im6.q16', 'convert') ?? 'magick';
+
+imageToolTest(magick, 'a model that ImageMagick compressed anew verifies and gives the same GGUF back', async () => {
   const file = gguf({}, smallModel());
   const [png] = (await toPictures(file)).values();
   writeFileSync(join(folder, 'a.png'), png!);
-  const made = spawnSync('convert', ['a.png', '-define', 'png:compression-level=9', 'b.png'], { cwd: folder });
+  const made = spawnSync(magick, ['a.png', '-define', 'png:compression-level=9', 'b.png'], { cwd: folder });
   assert.equal(made.status, 0, String(made.stderr));
   const files = new Map([['b.png', new Uint8Array(readFileSync(join(folder, 'b.png')))]]);
   assert.ok(files.get('b.png')!.length !== png!.length);
