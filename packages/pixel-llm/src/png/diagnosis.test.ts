@@ -293,7 +293,8 @@ describe('A file whose bytes were damaged is refused or named by line:', () => {
   test('a flipped bit in the first line, before it or after the last', async () => {
     const png = await makeFile(BYTES, { width: 128 });
     const start = Number(Buffer.from(png).readBigUInt64BE(Buffer.from(png).indexOf('pxMP') + 4)) - 44;
-    for (let at = 0; at < start + 560; at++) {
+    const step = process.env.PIXEL_FULL === '1' ? 1 : 3;
+    for (let at = 0; at < start + 560; at += step) {
       const changed = png.slice();
       changed[at]! ^= 1 << (at & 7);
       const message = await complaint(changed);
