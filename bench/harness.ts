@@ -6,7 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
-import { dirname } from 'node:path';
+import { basename, dirname, isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export interface MachineFacts {
@@ -86,7 +86,7 @@ export async function saveResults(
   rows: readonly ResultRow[],
   { path = fileURLToPath(new URL(`results/${name}.json`, import.meta.url)) }: { path?: string | undefined } = {},
 ): Promise<string> {
-  const command = ['node', `bench/${name}.ts`, ...process.argv.slice(2)].join(' ');
+  const command = ['node', `bench/${name}.ts`, ...process.argv.slice(2).map(withoutFolder)].join(' ');
   const machine = machineFacts();
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, `${JSON.stringify({ command, rows: rows.map((row) => ({ ...row, machine })) }, null, 2)}\n`);
@@ -114,6 +114,11 @@ export function printTable(rows: readonly ResultRow[]): void {
         .join('  ')
         .trimEnd(),
     );
+}
+
+/** Whose folders they are is nobody's business. */
+function withoutFolder(argument: string): string {
+  return isAbsolute(argument) ? basename(argument) : argument;
 }
 
 /** The commit, with a mark if the working tree differs from it. */

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { crc32 } from 'node:zlib';
+import { createThreadedHasher } from '../packages/pixel-llm/src/cli/threaded-hasher.ts';
 import type { ByteSource } from '../packages/pixel-llm/src/core/byte-source.ts';
 import { openFileByteSink, openFileByteSource } from '../packages/pixel-llm/src/core/node.ts';
 import { openPicture } from '../packages/pixel-llm/src/png/open-picture.ts';
@@ -133,7 +134,12 @@ async function writePicture(path: string): Promise<void> {
 }
 
 async function writeFileAsPicture(path: string): Promise<void> {
-  await writePixelFs(await openFileByteSink(path, { sync: false }), bytes, { width: WIDTH });
+  const hasher = createThreadedHasher();
+  try {
+    await writePixelFs(await openFileByteSink(path, { sync: false }), bytes, { width: WIDTH, hasher });
+  } finally {
+    await hasher.dispose();
+  }
 }
 
 /** Both ways give the bytes that went in, before anything is timed. */

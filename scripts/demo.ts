@@ -66,7 +66,8 @@ function step(purpose: string, ...parameters: string[]): void {
   console.log(`\n${styleText('bold', purpose)}`);
   console.log(styleText('cyan', `$ npx pixel-llm ${words.join(' ')}`));
   const { status, signal } = spawnSync(process.execPath, [command, ...parameters], { stdio: 'inherit' });
-  if (parameters[0] === 'run') process.stdout.write('\n');
+  // `run` ends its line only on a terminal.
+  if (parameters[0] === 'run' && !process.stdout.isTTY) process.stdout.write('\n');
   if (status !== 0) {
     console.log(
       signal ? `The command was stopped by ${signal}.` : `The command ended with ${status}; the tour ends here.`,

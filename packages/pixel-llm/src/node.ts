@@ -1,6 +1,5 @@
 /** The public entry for Node: what index.ts has, with files; `loadModel` here takes a path too. Importing it installs native hashes. */
-
-export { openFileByteSource } from './core/node.ts';
+export { openFileByteSink, openFileByteSource } from './core/node.ts';
 export { loadModel } from './engine/node.ts';
 export * from './index.ts';
-export { openWeightsFile } from './pxi/node.ts';
+export { createWorkerHasher, openContentFile, openPictureSetFile, openWeightsFile } from './pxi/node.ts';

@@ -181,7 +181,7 @@ export function naiveSample(logits: Vector, settings: NaiveSampling): number {
 }
 
 /** Philox-4x32-10 in 64-bit integers. */
-export function naiveUniform(seed: number, position: number): number {
+function naiveUniform(seed: number, position: number): number {
   const low = (value: bigint): bigint => value & 0xffffffffn;
   let [a, b, c, d] = [BigInt(position), 0n, 0n, 0n];
   let [k0, k1] = [low(BigInt(seed)), BigInt(seed) >> 32n];

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -137,6 +139,38 @@ test('planes of any rows are the same from GGUF and from pictures', async () => 
         assert.deepEqual(b, a);
       }
     }
+  }
+});
+
+test('pictures on a web server open by the URL of any of them; a missing one is named', async () => {
+  const files = await toPictures(gguf({}, smallModel()), { shardSize: 100_000 });
+  const [, second = '', third = ''] = files.keys();
+  const server = createServer((request, response) => {
+    const bytes = files.get(request.url?.slice(1) ?? '');
+    const [start = 0, end = 0] = (request.headers.range ?? '').match(/\d+/g)?.map(Number) ?? [];
+    if (!bytes) return response.writeHead(404).end();
+    return response
+      .writeHead(206, { 'content-range': `bytes ${start}-${end}/${bytes.length}` })
+      .end(bytes.subarray(start, end + 1));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/${third}`;
+    const rows = { start: 3, end: 77 };
+    const local = await openPictureWeights(files);
+    const remote = await openWeightsFile(url);
+    assert.deepEqual(
+      await readBlocks(remote, 'blk.1.attn_q.weight', rows),
+      await readBlocks(local, 'blk.1.attn_q.weight', rows),
+    );
+    files.delete(second);
+    await assert.rejects(
+      openWeightsFile(url),
+      (error) => isPixelError(error, 'missing-part') && error.message.includes(second),
+    );
+  } finally {
+    server.closeAllConnections();
+    server.close();
   }
 });
 

@@ -304,7 +304,9 @@ describe('The step queue', () => {
     assert.deepEqual(await cut.append([23], { sampling }), whole);
     assert.ok(sampled);
     await store.dispose();
+    const before = batches.length;
     await assert.rejects(b.append([1]), hasCode('disposed'));
+    assert.equal(batches.length, before);
   });
 
   test('a step that fails leaves the sequence as it was, and the next one runs', async () => {

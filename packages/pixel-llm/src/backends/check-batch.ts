@@ -21,7 +21,7 @@ export function checkBatch(program: Program, pages: { pageCount: number; pageTok
 }
 
 /** Number of values in a shape, once the names in it are bound. */
-export function sizeOf(shape: readonly Dimension[], batch: Batch): number {
+function sizeOf(shape: readonly Dimension[], batch: Batch): number {
   return shape.reduce<number>((size, dimension) => size * lengthOf(dimension, batch), 1);
 }
 

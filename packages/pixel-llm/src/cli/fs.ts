@@ -1,16 +1,18 @@
 /** `pixel-llm fs`: any file as a picture, and back (PixelFS). */
 import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
+import { addAbortSignal } from 'node:stream';
 import type { Command } from 'commander';
 import type { ByteSink } from '../core/byte-sink.ts';
 import type { ByteSource } from '../core/byte-source.ts';
-import { PixelError } from '../core/errors.ts';
+import { PixelError, throwIfAborted } from '../core/errors.ts';
 import { openHttpByteSource } from '../core/http-byte-source.ts';
 import { openFileByteSink, openFileByteSource } from '../core/node.ts';
 import { openPixelFs, type PixelFile, verifyPixelFs, viewerNote } from '../png/pixelfs.ts';
 import { writePixelFs } from '../png/pixelfs-writer.ts';
 import { type CommandContext, type RegisterCommand, wholeNumber } from './command.ts';
 import { formatBytes } from './progress-bar.ts';
+import { createThreadedHasher } from './threaded-hasher.ts';
 
 export const registerFs: RegisterCommand = (program, context) => {
   const fs = program
@@ -33,6 +35,8 @@ Examples:
 
 /** Bytes a step of reading a file. */
 const STEP_BYTES = 4 * 1024 * 1024;
+/** From here on a thread for the hash pays. */
+const THREAD_BYTES = 32 * 1024 * 1024;
 /** Lines of damage that are printed; what is wrong is clear by then. */
 const MOST_FINDINGS = 100;
 
@@ -55,33 +59,39 @@ function registerPut(fs: Command, context: CommandContext): void {
     )
     .option('--compress', 'deflate: smaller, but slower to write and to read')
     .addHelpText('after', '\nExample:\n  pixel-llm fs put notes.zip notes.png')
-    .action(async (input: string, output: string, options: PutOptions) => {
-      if (output === '-') {
-        throw new PixelError(
-          'bad-argument',
-          'A picture cannot go to standard output: its first line is written last. Name a file.',
-        );
-      }
-      await refuseSameFile(input, output);
-      const name = options.name ?? (input === '-' ? '' : basename(isUrl(input) ? new URL(input).pathname : input));
-      await using source = input === '-' ? undefined : await openInput(input, context.signal);
-      const bytes = source ? readSteps(source, context.signal) : (process.stdin as AsyncIterable<Uint8Array>);
-      const sink = await openFileByteSink(output);
-      const { manifest, superblock } = await context.withProgress((onProgress) =>
-        writePixelFs(sink, bytes, {
-          name,
-          width: options.width,
-          compress: options.compress ?? false,
-          byteLength: source?.size,
-          signal: context.signal,
-          onProgress,
-        }),
-      );
-      const { width, height } = superblock;
-      context.note(`${output}: ${formatBytes(manifest.data.byteLength)} in ${width} x ${height} pixels.`);
-      const note = viewerNote(height);
-      if (note) context.note(note);
-    });
+    .action((input: string, output: string, options: PutOptions) => put(input, output, options, context));
+}
+
+async function put(input: string, output: string, options: PutOptions, context: CommandContext): Promise<void> {
+  const { signal } = context;
+  if (output === '-') {
+    throw new PixelError(
+      'bad-argument',
+      'A picture cannot go to standard output: its first line is written last. Name a file.',
+    );
+  }
+  await refuseSameFile(input, output);
+  await using source = input === '-' ? undefined : await openInput(input, signal);
+  const bytes = source ? readSteps(source, signal) : readStandardInput(signal);
+  const sink = await openFileByteSink(output);
+  const hasher = source && source.size < THREAD_BYTES ? undefined : createThreadedHasher();
+  const { manifest, superblock } = await context
+    .withProgress((onProgress) =>
+      writePixelFs(sink, bytes, {
+        name: options.name ?? nameOf(input),
+        width: options.width,
+        compress: options.compress ?? false,
+        byteLength: source?.size,
+        hasher,
+        signal,
+        onProgress,
+      }),
+    )
+    .finally(() => hasher?.dispose());
+  const { width, height } = superblock;
+  context.note(`${output}: ${formatBytes(manifest.data.byteLength)} in ${width} x ${height} pixels.`);
+  const note = viewerNote(height);
+  if (note) context.note(note);
 }
 
 function registerGet(fs: Command, context: CommandContext): void {
@@ -154,6 +164,11 @@ function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, '?');
 }
 
+function nameOf(input: string): string {
+  if (input === '-') return '';
+  return basename(isUrl(input) ? new URL(input).pathname : input);
+}
+
 function isUrl(input: string): boolean {
   return /^https?:\/\//i.test(input);
 }
@@ -182,6 +197,16 @@ async function* readSteps(source: ByteSource, signal: AbortSignal): AsyncGenerat
     yield bytes;
   }
   await ahead;
+}
+
+/** An interruption must not wait for whoever is typing. */
+async function* readStandardInput(signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    yield* addAbortSignal(signal, process.stdin);
+  } catch (error) {
+    throwIfAborted(signal);
+    throw error;
+  }
 }
 
 async function writeBytes(bytes: AsyncIterable<Uint8Array>, sink: ByteSink): Promise<void> {

@@ -1,5 +1,6 @@
 /** `pixel-llm run`: loads a model and lets it continue a prompt. Only the text goes to stdout; everything about it to stderr. */
 import { type Command, Option } from 'commander';
+import type { DeviceName } from '../backends/types.ts';
 import { PixelError } from '../core/errors.ts';
 import type {
   FinishReason,
@@ -49,7 +50,8 @@ interface RunFlags {
   seed?: number;
   stop?: string[];
   ignoreEos?: boolean;
-  device: string;
+  /** As typed: whether there is such a device, selectBackend knows. */
+  device: 'auto' | DeviceName;
   context?: number;
   json?: boolean;
 }
@@ -125,8 +127,7 @@ async function load(
 ): Promise<Model> {
   const begun = performance.now();
   const model = await context.withProgress((onProgress) =>
-    // The name is checked where devices are known.
-    loadModel(path, { device: device as 'auto', contextLength, signal: context.signal, onProgress }),
+    loadModel(path, { device, contextLength, signal: context.signal, onProgress }),
   );
   const seconds = ((performance.now() - begun) / 1000).toFixed(2);
   context.note(

@@ -1,5 +1,6 @@
 /** `pixel-llm score`: how likely a model finds a text, token by token. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { DeviceName } from '../backends/types.ts';
 import { PixelError } from '../core/errors.ts';
 import { loadModel } from '../engine/node.ts';
 import type { Score, ScoredPosition } from '../engine/score.ts';
@@ -26,7 +27,8 @@ interface ScoreFlags {
   text?: string;
   tokenIds?: number[];
   top: number;
-  device: string;
+  /** As typed: whether there is such a device, selectBackend knows. */
+  device: 'auto' | DeviceName;
   context?: number;
   json?: boolean;
 }
@@ -53,8 +55,7 @@ async function score(path: string, flags: ScoreFlags, context: CommandContext): 
   const { device, context: contextLength, top, json } = flags;
   const { signal } = context;
   await using model = await context.withProgress((onProgress) =>
-    // The name is checked where devices are known.
-    loadModel(path, { device: device as 'auto', contextLength, signal, onProgress }),
+    loadModel(path, { device, contextLength, signal, onProgress }),
   );
   const result = await context.withProgress((onProgress) => model.score(prompt, { top, signal, onProgress }));
   if (json) await printJson(result, context);

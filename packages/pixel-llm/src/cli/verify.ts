@@ -41,7 +41,7 @@ function describe(report: ModelReport): string {
   if (findings.length === 0) return `${name} is sound: ${soundness(report)}.\n`;
   const lines = findings.slice(0, MOST_FINDINGS).map(({ message }) => printable(message));
   if (findings.length > MOST_FINDINGS) lines.push(`... and ${findings.length - MOST_FINDINGS} findings more.`);
-  return `${lines.join('\n')}\n${name} is damaged: get the original file again.\n`;
+  return `${lines.join('\n')}\n${name} is not sound: get what is damaged or missing again.\n`;
 }
 
 function soundness({ format, files, lines, tensors, byteLength }: ModelReport): string {

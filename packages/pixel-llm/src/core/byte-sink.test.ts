@@ -55,7 +55,11 @@ describe('A file sink', () => {
 
   test('says which folder is missing', async () => {
     const open = openFileByteSink(join(folder, 'none', 'file'));
-    await assert.rejects(open, (error) => isPixelError(error, 'file-not-found'));
+    await assert.rejects(open, (error) => {
+      assert.ok(isPixelError(error, 'file-not-found'));
+      assert.equal(error.message, `${join(folder, 'none')} does not exist.`);
+      return true;
+    });
   });
 });
 

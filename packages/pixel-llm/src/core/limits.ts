@@ -16,7 +16,9 @@ export const LIMITS = {
   /** GGUF: bytes of a tensor's or key's name. */
   nameBytes: 65_536,
   /** GGUF: bytes from the file's start to its first tensor: what reading a head may allocate. */
-  headBytes: 1_073_741_824,
+  headBytes: 268_435_456,
+  /** GGUF: strings, bools and arrays in all arrays of a head: each becomes an object, which is larger than its bytes. */
+  headItems: 4_194_304,
   /** GGUF: bytes of one tensor, and weights of one dimension: 2^46 keeps every product and sum an exact integer. */
   tensorBytes: 70_368_744_177_664,
   /** GGUF: general.alignment. Files use 32; a huge one would make a writer pad without end. */
@@ -49,6 +51,6 @@ export const LIMITS = {
   specialTokenLength: 1024,
   /** Chat template: UTF-16 units of its text. Real ones reach some 100 k. */
   chatTemplateLength: 1_048_576,
-  /** Chat template: steps of one rendering. A template that loops for ever must end; long conversations need some 100 k. */
-  templateSteps: 10_000_000,
+  /** Chat template: steps of one rendering, some seconds. A template that loops for ever must end; long conversations take some 10 k. */
+  templateSteps: 1_000_000,
 } as const;

@@ -77,7 +77,8 @@ export async function openFileByteSink(path: string, { sync = true }: { sync?: b
   try {
     return new FileByteSink(path, temporary, await open(temporary, 'wx+'), sync);
   } catch (error) {
-    throw fileError(error, path);
+    // What is missing is never the new file, but the folder it should stand in.
+    throw fileError(error, isSystemError(error, 'ENOENT') ? dirname(path) : path);
   }
 }
 
@@ -194,13 +195,17 @@ async function transferAll(
 
 function fileError(error: unknown, path: string): unknown {
   if (error instanceof PixelError || !(error instanceof Error)) return error;
-  const code = 'code' in error ? error.code : undefined;
-  if (code === 'ENOENT') return new PixelError('file-not-found', `${path} does not exist.`, { cause: error });
-  if (code === 'EACCES' || code === 'EPERM') {
+  if (isSystemError(error, 'ENOENT'))
+    return new PixelError('file-not-found', `${path} does not exist.`, { cause: error });
+  if (isSystemError(error, 'EACCES') || isSystemError(error, 'EPERM')) {
     return new PixelError('file-not-found', `${path} may not be opened: permission denied.`, { cause: error });
   }
-  if (code === 'ENOSPC') return new PixelError('io', `${path}: the disk is full.`, { cause: error });
+  if (isSystemError(error, 'ENOSPC')) return new PixelError('io', `${path}: the disk is full.`, { cause: error });
   return new PixelError('io', `${path}: ${error.message}.`, { cause: error });
+}
+
+function isSystemError(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 /** True when something exists at the path. */

@@ -81,6 +81,7 @@ export class Generation implements AsyncIterable<GeneratedPiece> {
   #cachedTokens = 0;
   #begun = false;
   #finishReason: FinishReason | undefined;
+  /** When the work began, when the first token was there, and the last. */
   #times = { begin: 0, first: 0, last: 0 };
 
   constructor(context: GenerationContext, promptTokens: readonly number[], options: GenerateOptions) {
@@ -147,7 +148,8 @@ export class Generation implements AsyncIterable<GeneratedPiece> {
     const { signal } = this.#options;
     const detokenizer = tokenizer.createDetokenizer();
     const tokens = [...this.promptTokens];
-    this.#times.begin = performance.now();
+    const begin = performance.now();
+    this.#times = { begin, first: begin, last: begin };
     let sampled = await this.#processPrompt();
     this.#times.first = this.#times.last = performance.now();
     if (!sampled) this.#finishReason = 'length';

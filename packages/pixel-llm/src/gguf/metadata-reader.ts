@@ -23,17 +23,27 @@ export const VALUE_TYPES: readonly (ScalarType | 'array')[] = [
   'float64',
 ];
 
-/**
- * Reads the type number and the value that follows; `key` is for messages.
- * Throws `bad-gguf`, `limit-exceeded`, `truncated`.
- */
-export function readMetadataValue(reader: ByteReader, version: number, key: string): MetadataValue {
-  const type = readValueType(reader, key);
-  if (type === 'array') return readArray(reader, version, key, 1);
-  return { type, value: readScalar(reader, version, type, key) };
+/** The entry that is being read. */
+export interface EntryContext {
+  /** Of the file: version 1 has 32-bit counts. */
+  readonly version: number;
+  /** For messages. */
+  readonly key: string;
+  /** Strings, bools and arrays that the arrays of the head may still hold; reading counts it down. */
+  itemsLeft: number;
 }
 
-function readValueType(reader: ByteReader, key: string): ScalarType | 'array' {
+/**
+ * Reads the type number and the value that follows.
+ * Throws `bad-gguf`, `limit-exceeded`, `truncated`.
+ */
+export function readMetadataValue(reader: ByteReader, entry: EntryContext): MetadataValue {
+  const type = readValueType(reader, entry);
+  if (type === 'array') return readArray(reader, entry, 1);
+  return { type, value: readScalar(reader, type, entry) };
+}
+
+function readValueType(reader: ByteReader, { key }: EntryContext): ScalarType | 'array' {
   const number = reader.uint32();
   const type = VALUE_TYPES[number];
   if (type) return type;
@@ -41,12 +51,7 @@ function readValueType(reader: ByteReader, key: string): ScalarType | 'array' {
   throw reader.error('bad-gguf', `the metadata entry "${key}" has the value type ${number}, which does not exist`);
 }
 
-function readScalar(
-  reader: ByteReader,
-  version: number,
-  type: ScalarType,
-  key: string,
-): number | bigint | boolean | string {
+function readScalar(reader: ByteReader, type: ScalarType, entry: EntryContext): number | bigint | boolean | string {
   switch (type) {
     case 'uint8':
       return reader.uint8();
@@ -69,20 +74,20 @@ function readScalar(
     case 'int64':
       return reader.int64();
     case 'bool':
-      return readBool(reader, key);
+      return readBool(reader, entry);
     case 'string':
-      return readString(reader, version, key);
+      return readString(reader, entry);
   }
 }
 
-function readBool(reader: ByteReader, key: string): boolean {
+function readBool(reader: ByteReader, { key }: EntryContext): boolean {
   const byte = reader.uint8();
   if (byte <= 1) return byte === 1;
   reader.position -= 1;
   throw reader.error('bad-gguf', `the metadata entry "${key}" holds a bool that is neither 0 nor 1 but ${byte}`);
 }
 
-function readString(reader: ByteReader, version: number, key: string): string {
+function readString(reader: ByteReader, { version, key }: EntryContext): string {
   const what = `the length of a string in the metadata entry "${key}"`;
   const length = version === 1 ? reader.count32(LIMITS.stringBytes, what) : reader.count64(LIMITS.stringBytes, what);
   return reader.text(length);
@@ -122,31 +127,33 @@ const NUMBERS: Partial<Record<ScalarType | 'array', NumericArrayType>> = {
   int64: BigInt64Array,
 };
 
-function readArray(reader: ByteReader, version: number, key: string, depth: number): MetadataArray {
+function readArray(reader: ByteReader, entry: EntryContext, depth: number): MetadataArray {
+  const { version, key } = entry;
   if (depth > LIMITS.arrayNesting) {
     throw reader.tooMany(depth, LIMITS.arrayNesting, `the depth of arrays in arrays in the metadata entry "${key}"`);
   }
-  const itemType = readValueType(reader, key);
+  const itemType = readValueType(reader, entry);
   const what = `the number of items in the metadata entry "${key}"`;
   const count = version === 1 ? reader.count32(LIMITS.arrayElements, what) : reader.count64(LIMITS.arrayElements, what);
   const least = count * leastItemBytes(itemType, version);
   if (least > reader.remaining) throw reader.truncated(least, `the array "${key}" of ${count} x ${itemType}`);
-  if (itemType === 'array') {
-    const value: MetadataArray[] = [];
-    for (let i = 0; i < count; i++) value.push(readArray(reader, version, key, depth + 1));
-    return { type: 'array', itemType, value };
-  }
-  if (itemType === 'string') {
-    const value: string[] = [];
-    for (let i = 0; i < count; i++) value.push(readString(reader, version, key));
-    return { type: 'array', itemType, value };
-  }
-  if (itemType === 'bool') {
-    const value: boolean[] = [];
-    for (let i = 0; i < count; i++) value.push(readBool(reader, key));
-    return { type: 'array', itemType, value };
-  }
   const NumericArray = NUMBERS[itemType];
-  const bytes = reader.bytes(least).slice();
-  return { type: 'array', itemType, value: new NumericArray!(bytes.buffer) };
+  if (NumericArray) {
+    const bytes = reader.bytes(least).slice();
+    return { type: 'array', itemType, value: new NumericArray(bytes.buffer) };
+  }
+  entry.itemsLeft -= count;
+  if (entry.itemsLeft < 0)
+    throw reader.tooMany(LIMITS.headItems - entry.itemsLeft, LIMITS.headItems, `${what}, with those before,`);
+  if (itemType === 'array')
+    return { type: 'array', itemType, value: items(count, () => readArray(reader, entry, depth + 1)) };
+  if (itemType === 'string') return { type: 'array', itemType, value: items(count, () => readString(reader, entry)) };
+  return { type: 'array', itemType, value: items(count, () => readBool(reader, entry)) };
+}
+
+/** Grows as items are read: a declared count alone allocates nothing. */
+function items<T>(count: number, read: () => T): T[] {
+  const list: T[] = [];
+  for (let i = 0; i < count; i++) list.push(read());
+  return list;
 }

@@ -8,9 +8,11 @@ import { floatToHalf, HALF_TO_FLOAT } from './half.ts';
 
 const f32 = Math.fround;
 
-const levels = new Uint8Array(256);
-const candidate = new Uint8Array(32);
-const importance = new Float32Array(32);
+// Scratch of one block and one sub-block. Doubles, though they hold float32 values: the engine's arithmetic is in doubles,
+// and not converting on every load and store makes the searches faster.
+const levels = new Float64Array(256);
+const candidate = new Float64Array(32);
+const importance = new Float64Array(32);
 
 /** Result of the last `searchScaleAndMinimum`. */
 let foundMinimum = 0;
@@ -51,7 +53,7 @@ function weighByMagnitude(values: Float32Array, from: number): void {
   let squares = 0;
   for (let i = 0; i < 32; i++) squares = f32(squares + f32(values[from + i]! * values[from + i]!));
   const root = f32(Math.sqrt(f32(squares / 32)));
-  for (let i = 0; i < 32; i++) importance[i] = root + Math.abs(values[from + i]!);
+  for (let i = 0; i < 32; i++) importance[i] = f32(root + Math.abs(values[from + i]!));
 }
 
 /**
@@ -231,9 +233,9 @@ function packQ6K(target: Uint8Array, at: number): void {
   }
 }
 
-/** To the nearest integer, ties to even, within float32: adding 1.5 x 2^23 leaves no room for a fraction. */
+/** To the nearest integer, ties to even: adding 1.5 x 2^52 leaves no room for a fraction. */
 function roundEven(value: number): number {
-  return f32(value + 12_582_912) - 12_582_912;
+  return value + 6_755_399_441_055_744 - 6_755_399_441_055_744;
 }
 
 /** Returns the value as it was rounded. */

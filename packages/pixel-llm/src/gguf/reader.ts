@@ -7,7 +7,7 @@ import { ByteReader } from '../core/byte-reader.ts';
 import type { ByteSource, ReadOptions } from '../core/byte-source.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Metadata, MetadataValue } from './head.ts';
-import { readMetadataValue } from './metadata-reader.ts';
+import { type EntryContext, readMetadataValue } from './metadata-reader.ts';
 import { type DeclaredTensor, type GgufTensor, placeTensors, readDeclaredTensor } from './tensor-directory.ts';
 
 export interface GgufHead {
@@ -48,9 +48,12 @@ export async function readGgufHead(
   const reader = new ByteReader(source, { firstBytes, limitBytes: LIMITS.headBytes, signal });
   const { version, tensorCount, entryCount } = await reader.attempt(() => readPreamble(reader));
   const metadata = new Map<string, MetadataValue>();
+  let itemsLeft: number = LIMITS.headItems;
   for (let i = 0; i < entryCount; i++) {
     const start = reader.position;
-    const [key, value] = await reader.attempt(() => readEntry(reader, version));
+    const { entry, value } = await reader.attempt(() => readEntry(reader, version, itemsLeft));
+    const { key } = entry;
+    itemsLeft = entry.itemsLeft;
     if (metadata.has(key)) {
       reader.position = start;
       throw reader.error('bad-gguf', `the metadata key "${key}" occurs twice`);
@@ -98,10 +101,15 @@ function readCount(reader: ByteReader, version: number, limit: number, what: str
   return version === 1 ? reader.count32(limit, what) : reader.count64(limit, what);
 }
 
-function readEntry(reader: ByteReader, version: number): [string, MetadataValue] {
+interface ReadEntry {
+  readonly entry: EntryContext;
+  readonly value: MetadataValue;
+}
+
+function readEntry(reader: ByteReader, version: number, itemsLeft: number): ReadEntry {
   const keyBytes = readCount(reader, version, LIMITS.nameBytes, "the length of a metadata entry's key");
-  const key = reader.text(keyBytes);
-  return [key, readMetadataValue(reader, version, key)];
+  const entry = { version, key: reader.text(keyBytes), itemsLeft };
+  return { entry, value: readMetadataValue(reader, entry) };
 }
 
 function readAlignment(reader: ByteReader, metadata: Metadata): number {

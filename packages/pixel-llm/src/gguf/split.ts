@@ -15,7 +15,7 @@ const MISSING_LISTED = 16;
 /** Opens the file of that name; throws `file-not-found` when there is none. */
 export type OpenByteSource = (name: string) => Promise<ByteSource>;
 
-export interface GgufPart {
+interface GgufPart {
   readonly source: ByteSource;
   readonly head: GgufHead;
 }

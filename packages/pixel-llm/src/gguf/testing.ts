@@ -89,7 +89,7 @@ function arbitraryArray(depth: number): fc.Arbitrary<MetadataArray> {
 }
 
 /** Any scalar or array, arrays in arrays up to the limit, as the reader gives it back. */
-export const arbitraryMetadataValue: fc.Arbitrary<MetadataValue> = fc.oneof(
+const arbitraryMetadataValue: fc.Arbitrary<MetadataValue> = fc.oneof(
   arbitraryScalar(),
   fc.integer({ min: 1, max: 4 }).chain(arbitraryArray),
 );

@@ -94,7 +94,7 @@ export async function readChunk(source: ByteSource, offset: number, options?: Re
 }
 
 /** The chunk whose first 8 bytes are given. */
-export function chunkAt(head: Uint8Array, source: ByteSource, offset: number): Chunk {
+function chunkAt(head: Uint8Array, source: ByteSource, offset: number): Chunk {
   const length = new DataView(head.buffer, head.byteOffset, 4).getUint32(0);
   const type = String.fromCharCode(head[4]!, head[5]!, head[6]!, head[7]!);
   if (!/^[A-Za-z]{4}$/.test(type) || length > 0x7fffffff) {

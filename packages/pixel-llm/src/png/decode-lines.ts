@@ -62,10 +62,12 @@ async function* decodeInterlaced(
     height: Math.ceil((height - y) / stepY),
   })).filter((pass) => pass.width > 0 && pass.height > 0);
   const convert = lineConverter(layout, source.name);
-  const picture = new Uint8Array(4 * width * height);
+  // Made when the first line is there: by then the file has proved long enough to hold so many.
+  let picture = new Uint8Array(0);
   let index = 0;
   let row = 0;
   for await (const line of unfilteredLines(source, layout, passes, options)) {
+    if (picture.length === 0) picture = new Uint8Array(4 * width * height);
     const pass = passes[index]!;
     const start = ((pass.y + row * pass.stepY) * width + pass.x) * 4;
     convert(line, pass.width, picture.subarray(start), pass.stepX);

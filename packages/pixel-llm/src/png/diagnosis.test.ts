@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,16 @@ import { describe, test } from 'node:test';
 import { MemoryByteSource } from '../core/byte-source.ts';
 import { isPixelError } from '../core/errors.ts';
 import { openPixelFs } from './pixelfs.ts';
-import { type EncodeOptions, encodePng, makeFile, noise, type Raster, rasterOf } from './testing.ts';
+import {
+  type EncodeOptions,
+  encodePng,
+  installedTool,
+  makeFile,
+  mendChunks,
+  noise,
+  type Raster,
+  rasterOf,
+} from './testing.ts';
 
 const BYTES = noise(40_000, 5);
 
@@ -233,6 +242,28 @@ describe('A file whose bytes were damaged is refused or named by line:', () => {
     }
   });
 
+  test('a chunk checksum that does not match, though the data are right', async () => {
+    const png = Buffer.from(encodePng(rasterOf(await makeFile(BYTES, { width: 128 })), { chunkBytes: 8192 }));
+    const first = png.indexOf('IDAT') - 4;
+    for (const chunk of [first, first + 8204]) {
+      const changed = new Uint8Array(png);
+      changed[chunk + 8 + 8192 + 3]! ^= 1;
+      assert.match((await complaint(changed)) ?? '', /image data at byte \d+ are damaged/);
+    }
+  });
+
+  test('an Adler-32 that does not match, though every CRC does', async () => {
+    const raster = rasterOf(await makeFile(BYTES, { width: 128 }));
+    const whole = Buffer.from(encodePng(raster, { chunkBytes: 1e9 }));
+    const length = whole.readUInt32BE(whole.indexOf('IDAT') - 4);
+    // With the rest of the data, and in a chunk of its own that comes when all pixels are there.
+    for (const chunkBytes of [8192, length - 4]) {
+      const png = Buffer.from(encodePng(raster, { chunkBytes }));
+      png[png.length - 12 - 4 - 1]! ^= 1;
+      assert.match((await complaint(mendChunks(png))) ?? '', /cannot be inflated/);
+    }
+  });
+
   test('a cut mappable file says which line is the first one missing', async () => {
     const png = await makeFile(BYTES, { width: 128 });
     const stride = 4 * 128 + 48;
@@ -262,10 +293,13 @@ describe('A file whose bytes were damaged is refused or named by line:', () => {
   test('a flipped bit in the first line, before it or after the last', async () => {
     const png = await makeFile(BYTES, { width: 128 });
     const start = Number(Buffer.from(png).readBigUInt64BE(Buffer.from(png).indexOf('pxMP') + 4)) - 44;
-    for (let at = 0; at < start + 560; at++) {
+    const step = process.env.PIXEL_FULL === '1' ? 1 : 3;
+    for (let at = 0; at < start + 560; at += step) {
       const changed = png.slice();
       changed[at]! ^= 1 << (at & 7);
-      assert.ok(await complaint(changed), `byte ${at}`);
+      const message = await complaint(changed);
+      assert.ok(message, `byte ${at}`);
+      if (at >= start + 44) assert.match(message, /line 0/i, `byte ${at}`);
     }
     for (let at = png.length - 33; at < png.length; at++) {
       const changed = png.slice();
@@ -313,15 +347,15 @@ test('What is no PNG is named by what it is', async () => {
   }
 });
 
-const haveMagick = spawnSync('convert-im6.q16', ['-version']).error === undefined;
+const magick = installedTool('magick', 'convert-im6.q16', 'convert');
 
-describe('With ImageMagick', { skip: haveMagick ? false : 'NOT CHECKED: ImageMagick is not installed here' }, () => {
+describe('With ImageMagick', { skip: magick ? false : 'NOT CHECKED: ImageMagick is not installed here' }, () => {
   async function converted(name: string, ...options: string[]): Promise<string | undefined> {
     const folder = mkdtempSync(join(tmpdir(), 'diagnosis-'));
     try {
       const [from, to] = [join(folder, 'from.png'), join(folder, name)];
       writeFileSync(from, await makeFile(BYTES, { width: 128 }));
-      execFileSync('convert-im6.q16', [from, ...options, to]);
+      execFileSync(magick ?? '', [from, ...options, to]);
       return await complaint(new Uint8Array(readFileSync(to)));
     } finally {
       rmSync(folder, { recursive: true });
@@ -360,8 +394,8 @@ describe('With ImageMagick', { skip: haveMagick ? false : 'NOT CHECKED: ImageMag
     const folder = mkdtempSync(join(tmpdir(), 'diagnosis-'));
     try {
       writeFileSync(join(folder, 'a.png'), await makeFile(BYTES, { width: 128 }));
-      execFileSync('convert-im6.q16', [join(folder, 'a.png'), '-quality', '92', join(folder, 'b.jpg')]);
-      execFileSync('convert-im6.q16', [join(folder, 'b.jpg'), join(folder, 'c.png')]);
+      execFileSync(magick ?? '', [join(folder, 'a.png'), '-quality', '92', join(folder, 'b.jpg')]);
+      execFileSync(magick ?? '', [join(folder, 'b.jpg'), join(folder, 'c.png')]);
       assert.match((await complaint(new Uint8Array(readFileSync(join(folder, 'c.png'))))) ?? '', /ordinary|JPEG/);
     } finally {
       rmSync(folder, { recursive: true });

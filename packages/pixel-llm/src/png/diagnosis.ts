@@ -58,7 +58,7 @@ export function diagnoseDimensions(name: string, { width, height }: PngHeader, s
 }
 
 /** What line 0 alone can tell; undefined if nothing. */
-export function diagnoseLine(line: Uint8Array): string | undefined {
+function diagnoseLine(line: Uint8Array): string | undefined {
   if (isSuperblock(superblockBytes(line))) return diagnoseCanaries(line);
   return (
     diagnoseChannels(line) ??

@@ -15,7 +15,7 @@ import {
 /** Bytes of one batch, about: small enough for a processor's cache, large enough that a write call costs nothing. */
 const BATCH_BYTES = 2 * 1024 * 1024;
 
-export interface LineBatch {
+interface LineBatch {
   /** The records of this batch, one after the other. */
   readonly records: Uint8Array;
   /** Offset of a line's data within `records`. */

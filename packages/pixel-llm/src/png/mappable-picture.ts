@@ -64,7 +64,7 @@ export class MappablePicture implements Picture {
   }
 
   async verify({ signal, onProgress }: WorkOptions = {}): Promise<readonly LineDamage[]> {
-    const damages: LineDamage[] = [...(await verifyFrame(this.#source, this.#tailOffset, { signal }))];
+    const damages = new DamageList(await verifyFrame(this.#source, this.#tailOffset, { signal }));
     const linesABlock = Math.min(this.height, Math.max(1, Math.floor(VERIFY_BYTES / this.#stride)));
     const blocks = [0, 1].map(() => new Uint8Array(linesABlock * this.#stride));
     const read = (line: number, block: Uint8Array) =>
@@ -78,12 +78,13 @@ export class MappablePicture implements Picture {
       await underway;
       throwIfAborted(signal);
       if (line + linesABlock < this.height) underway = read(line + linesABlock, blocks[turn ^ 1]!);
+      // A failure is thrown where `underway` is awaited next.
       underway.catch(() => {});
       const lines = Math.min(linesABlock, this.height - line);
-      for (let i = 0; i < lines; i++) this.#verifyLine(blocks[turn]!, i, line + i, damages);
+      for (let i = 0; i < lines; i++) damages.add(this.#lineDamage(blocks[turn]!, i, line + i));
       onProgress?.({ phase: 'verifying', done: line + lines, total: this.height, unit: 'lines' });
     }
-    return shortened(damages);
+    return damages.finish();
   }
 
   dispose(): Promise<void> {
@@ -140,18 +141,38 @@ export class MappablePicture implements Picture {
     );
   }
 
-  #verifyLine(block: Uint8Array, index: number, line: number, damages: LineDamage[]): void {
+  /** What is wrong with the record that is the block's `index`-th. */
+  #lineDamage(block: Uint8Array, index: number, line: number): LineDamage | undefined {
     const at = index * this.#stride;
-    const words = new DataView(block.buffer, block.byteOffset + at, this.#stride);
+    const record = new DataView(block.buffer, block.byteOffset + at, this.#stride);
     for (let word = 0; word < this.#head.length; word++) {
-      if (words.getUint32(word * 4, true) !== this.#head[word]) {
-        damages.push({ line, message: `Line ${line}: the bytes that frame the line were changed.` });
-        return;
+      if (record.getUint32(word * 4, true) !== this.#head[word]) {
+        return { line, message: `Line ${line}: the bytes that frame the line were changed.` };
       }
     }
-    if (words.getUint32(this.#stride - 4) !== recordCrc(block, at, this.width)) {
-      damages.push({ line, message: `Line ${line}: its CRC does not match its pixels.` });
-    }
+    if (record.getUint32(this.#stride - 4) === recordCrc(block, at, this.width)) return undefined;
+    return { line, message: `Line ${line}: its CRC does not match its pixels.` };
+  }
+}
+
+/** What `verify` found; of very many damaged lines only the first are named, so that memory stays bounded. */
+class DamageList {
+  readonly #damages: LineDamage[];
+  #unnamed = 0;
+
+  constructor(damages: readonly LineDamage[]) {
+    this.#damages = [...damages];
+  }
+
+  add(damage: LineDamage | undefined): void {
+    if (!damage) return;
+    if (this.#damages.length < MOST_NAMED_LINES) this.#damages.push(damage);
+    else this.#unnamed++;
+  }
+
+  finish(): readonly LineDamage[] {
+    if (this.#unnamed === 0) return this.#damages;
+    return [...this.#damages, { line: -1, message: `${this.#unnamed} more lines are damaged.` }];
   }
 }
 
@@ -172,10 +193,4 @@ export function checkRaster(
 /** Bytes a mappable picture of this size takes from its first record on. */
 export function recordedBytes(width: number, height: number): number {
   return height * recordStride(width) + TAIL_BYTES;
-}
-
-function shortened(damages: readonly LineDamage[]): readonly LineDamage[] {
-  if (damages.length <= MOST_NAMED_LINES) return damages;
-  const more = damages.length - MOST_NAMED_LINES;
-  return [...damages.slice(0, MOST_NAMED_LINES), { line: -1, message: `${more} more lines are damaged.` }];
 }

@@ -9,7 +9,7 @@ import type { WorkOptions } from '../core/progress.ts';
 export type PictureKind = 'bytes' | 'model' | 'adapter' | 'checkpoint' | 'conversation' | 'heatmap';
 
 /** A run of bytes in the raster of one picture. `offset` = (y x width + x) x 4. */
-export interface PixelRun {
+interface PixelRun {
   readonly offset: number;
   readonly byteLength: number;
 }

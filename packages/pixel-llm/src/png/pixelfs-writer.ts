@@ -4,7 +4,7 @@ import { throwIfAborted } from '../core/errors.ts';
 import { createSha256 } from '../core/hashing.ts';
 import type { WorkOptions } from '../core/progress.ts';
 import { type BytesManifest, CREATED_BY, encodeManifest } from './manifest.ts';
-import type { Superblock } from './picture.ts';
+import type { PictureWriter, Superblock } from './picture.ts';
 import { joinBytes } from './picture-frame.ts';
 import { createPictureWriter } from './picture-writer.ts';
 import { FORMAT_VERSION, LEAST_WIDTH, MOST_WIDTH } from './superblock.ts';
@@ -18,6 +18,15 @@ export interface WritePixelFsOptions extends WorkOptions {
   readonly byteLength?: number | undefined;
   /** Deflates: smaller, but written and read far slower. */
   readonly compress?: boolean;
+  /** Where the SHA-256 is computed. Default: here; it takes longer than all else, so large files want a thread for it. */
+  readonly hasher?: StepHasher | undefined;
+}
+
+/** A SHA-256 whose steps may run elsewhere. */
+export interface StepHasher {
+  /** The memory may be reused once the promise resolves. */
+  update(bytes: Uint8Array): Promise<void>;
+  digestHex(): Promise<string>;
 }
 
 export interface WrittenPixelFs {
@@ -37,19 +46,26 @@ const HELD_BYTES = 4 * 1024 * 1024;
 export async function writePixelFs(
   sink: ByteSink,
   input: Uint8Array | AsyncIterable<Uint8Array>,
-  { name = '', width, byteLength, compress = false, signal, onProgress }: WritePixelFsOptions = {},
+  {
+    name = '',
+    width,
+    byteLength,
+    compress = false,
+    hasher = createInlineHasher(),
+    signal,
+    onProgress,
+  }: WritePixelFsOptions = {},
 ): Promise<WrittenPixelFs> {
-  const { bytes, length } = await knownLength(input, byteLength);
-  const writer = await createPictureWriter(sink, { width: width ?? squareWidth(length), kind: 'bytes', compress });
+  let writer: PictureWriter | undefined;
   try {
-    const hash = createSha256();
+    const { bytes, length } = await knownLength(input, byteLength);
+    writer = await createPictureWriter(sink, { width: width ?? squareWidth(length), kind: 'bytes', compress });
     const start = writer.offset;
     for await (const chunk of bytes) {
       for (let at = 0; at < chunk.length; at += STEP_BYTES) {
         throwIfAborted(signal);
         const step = chunk.subarray(at, at + STEP_BYTES);
-        await writer.append([step]);
-        hash.update(step);
+        await Promise.all([writer.append([step]), hasher.update(step)]);
         const done = writer.offset - start;
         onProgress?.({ phase: 'writing', done, unit: 'bytes', ...(length === undefined ? {} : { total: length }) });
       }
@@ -59,12 +75,12 @@ export async function writePixelFs(
       kind: 'bytes',
       createdBy: CREATED_BY,
       name,
-      sha256: hash.digestHex(),
+      sha256: await hasher.digestHex(),
       data: { offset: start, byteLength: writer.offset - start },
     };
     return { manifest, superblock: await writer.finish(encodeManifest(manifest)) };
   } catch (error) {
-    await writer.abort();
+    await (writer ?? sink).abort();
     throw error;
   }
 }
@@ -74,6 +90,14 @@ export function squareWidth(byteLength: number | undefined): number {
   if (byteLength === undefined) return MOST_WIDTH;
   const side = Math.sqrt(byteLength / 4);
   return Math.min(MOST_WIDTH, Math.max(LEAST_WIDTH, 2 ** Math.round(Math.log2(Math.max(1, side)))));
+}
+
+function createInlineHasher(): StepHasher {
+  const hash = createSha256();
+  return {
+    update: async (bytes) => hash.update(bytes),
+    digestHex: async () => hash.digestHex(),
+  };
 }
 
 interface KnownInput {

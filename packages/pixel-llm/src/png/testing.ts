@@ -2,6 +2,7 @@
  * For tests only: a PNG encoder that shares no code with the writer (any colour type, depth, filter and interlacing), and
  * pictures to try things on.
  */
+import { spawnSync } from 'node:child_process';
 import { crc32, deflateSync, inflateSync } from 'node:zlib';
 import { MemoryByteSink } from '../core/byte-sink.ts';
 import type { PictureKind } from './picture.ts';
@@ -160,6 +161,11 @@ export function mendChunks(png: Uint8Array): Uint8Array {
     at = end + 4;
   }
   return bytes;
+}
+
+/** The first of these commands that is installed. */
+export function installedTool(...names: string[]): string | undefined {
+  return names.find((name) => spawnSync(name, ['-version']).error === undefined);
 }
 
 /** Reproducible bytes without pattern. */

@@ -77,8 +77,9 @@ function readRope(
   headDim: number,
   contextLength: number,
 ): Omit<RopeAttributes, 'pairing'> {
-  const rotaryDim = metadata.count('rope.dimension_count', headDim, headDim);
-  metadata.require(rotaryDim % 2 === 0, 'rope.dimension_count', 'be even');
+  const rotaryDim = metadata.count('rope.dimension_count', LIMITS.modelWidth, headDim);
+  const isPairs = rotaryDim % 2 === 0 && rotaryDim <= headDim;
+  metadata.require(isPairs, 'rope.dimension_count', `be even and at most the head size ${headDim}`);
   const frequencyBase = metadata.positive('rope.freq_base', 10_000);
   metadata.require(frequencyBase > 1, 'rope.freq_base', 'be above 1');
   return { rotaryDim, headDim, frequencyBase, ...readRopeScaling(metadata, contextLength) };

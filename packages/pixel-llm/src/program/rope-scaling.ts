@@ -38,10 +38,12 @@ function readFactor(metadata: ArchitectureMetadata): number {
 }
 
 function readYarn(metadata: ArchitectureMetadata, factor: number, contextLength: number): YarnAttributes {
+  const extrapolation = metadata.number('rope.scaling.yarn_ext_factor', 1);
   return {
     factor,
     originalContext: metadata.count('rope.scaling.original_context_length', LIMITS.contextLength, contextLength),
-    extrapolation: metadata.number('rope.scaling.yarn_ext_factor', 1),
+    // A negative factor stands for the usual one.
+    extrapolation: extrapolation < 0 ? 1 : extrapolation,
     attention: metadata.positive('rope.scaling.yarn_attn_factor', metadata.positive('rope.scaling.attn_factor', 1)),
     betaFast: metadata.positive('rope.scaling.yarn_beta_fast', 32),
     betaSlow: metadata.positive('rope.scaling.yarn_beta_slow', 1),

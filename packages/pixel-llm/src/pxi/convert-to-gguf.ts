@@ -3,9 +3,10 @@
  * SHA-256 where that is known. From pictures the very bytes come back that went in.
  */
 import type { ByteSink } from '../core/byte-sink.ts';
-import { PixelError, throwIfAborted } from '../core/errors.ts';
+import { throwIfAborted } from '../core/errors.ts';
+import { createSha256 } from '../core/hashing.ts';
 import type { WorkOptions } from '../core/progress.ts';
-import type { ContentGap, ContentTensor, ModelContent } from './model-content.ts';
+import { type ContentGap, type ContentTensor, checkHash, type ModelContent } from './model-content.ts';
 import { type CreateStreamHasher, createInlineHasher, type StreamHasher } from './stream-hasher.ts';
 import { TensorPieceReader } from './tensor-pieces.ts';
 
@@ -83,21 +84,19 @@ class GgufWriter {
     for await (const piece of this.#pieces.read(tensor, range, { hash, signal: this.#options.signal })) {
       await this.#write(piece.bytes);
     }
-    if (!hash || (await this.#hasher.digest(tensor.name)) === tensor.sha256) return;
-    throw new PixelError(
-      'damaged-picture',
-      `${this.#content.name}: tensor "${tensor.name}" is damaged: its SHA-256 is not the one in the manifest. \`pixel-llm verify\` names the lines.`,
-      { details: { tensor: tensor.name } },
-    );
+    if (hash) checkHash(this.#content, tensor, await this.#hasher.digest(tensor.name));
   }
 
   async writeGap(gap: ContentGap): Promise<void> {
     await this.skipTo(gap.position);
+    const hash = createSha256();
     for (let at = 0; at < gap.byteLength; at += COPY_BYTES) {
       const bytes = new Uint8Array(Math.min(COPY_BYTES, gap.byteLength - at));
       await this.#content.readGap(gap, at, bytes, this.#options);
+      hash.update(bytes);
       await this.#write(bytes);
     }
+    checkHash(this.#content, gap, hash.digestHex());
   }
 
   async #write(bytes: Uint8Array): Promise<void> {

@@ -9,7 +9,7 @@ import type { WorkOptions } from '../core/progress.ts';
 import { encodeManifest } from '../png/manifest.ts';
 import { HeldSinks } from './held-sinks.ts';
 import type { PicturePlan, TensorPart } from './layout.ts';
-import type { ContentTensor, ModelContent } from './model-content.ts';
+import { type ContentTensor, checkHash, type ModelContent } from './model-content.ts';
 import { planModel } from './plan-model.ts';
 import { splitPlane } from './planes.ts';
 import { SetWriter } from './set-writer.ts';
@@ -36,8 +36,8 @@ const COPY_BYTES = 1024 * 1024;
 
 /**
  * Converts to pictures. `openSink` is asked for each of the `count` files when its turn comes; all are committed together at
- * the end, and when anything fails none is. Throws `bad-argument` (shard size too small), `aborted`, and what reading and
- * writing throw.
+ * the end, and when anything fails none is. Throws `bad-argument` (shard size too small), `limit-exceeded`, `damaged-picture`
+ * (a tensor that is not what it was), `aborted`, and what reading and writing throw.
  */
 export async function convertToPictures(
   content: ModelContent,
@@ -93,9 +93,12 @@ class ConversionJob {
       target.set(headBytes.subarray(start, start + target.length)),
     );
     const gaps: (typeof model.gaps)[number][] = [];
-    for (const gap of model.gaps) {
-      const read = (start: number, target: Uint8Array) => this.#content.readGap(gap, start, target, this.#options);
-      gaps.push({ ...gap, ...(await this.#writeBytes(gap, read)) });
+    for (const [index, gap] of model.gaps.entries()) {
+      const known = this.#content.gaps[index] ?? gap;
+      const read = (start: number, target: Uint8Array) => this.#content.readGap(known, start, target, this.#options);
+      const written = await this.#writeBytes(gap, read);
+      checkHash(this.#content, known, written.sha256);
+      gaps.push({ ...gap, ...written });
     }
     const hashes = new Map<string, string>();
     const byName = new Map(this.#content.tensors.map((tensor) => [tensor.name, tensor]));
@@ -103,7 +106,9 @@ class ConversionJob {
       const tensor = byName.get(name);
       if (!tensor) continue;
       for (const part of parts) await this.#writePart(tensor, part);
-      hashes.set(name, await this.#hasher.digest(name));
+      const hash = await this.#hasher.digest(name);
+      checkHash(this.#content, tensor, hash);
+      hashes.set(name, hash);
     }
     const tensors = model.tensors.map((tensor) => ({ ...tensor, sha256: hashes.get(tensor.name) ?? tensor.sha256 }));
     return { ...model, head, gaps, tensors };

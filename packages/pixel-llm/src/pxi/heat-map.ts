@@ -10,7 +10,7 @@ import { readRows } from './read-rows.ts';
 import type { RowRange, WeightSource } from './weight-source.ts';
 
 /** Weights a side of the cells that map viewers start from; drawings choose the cell that makes a pixel. */
-export const BASE_CELL = 32;
+const BASE_CELL = 32;
 /** Weights read at once: 4 MB as f32. */
 const PIECE_WEIGHTS = 1 << 20;
 /** Cells of one map: what a drawing may allocate, some 1 GB. */

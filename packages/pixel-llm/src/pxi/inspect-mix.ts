@@ -1,5 +1,6 @@
 /** How a model's weights are stored, summed over tensors: what `inspect` lists and the legend of a drawing says. */
-import { columnsOf, rowsOf, type TensorInfo } from '../gguf/head.ts';
+import type { TensorInfo } from '../gguf/head.ts';
+import { isKnownType } from './stored-rows.ts';
 
 export interface TypeShare {
   readonly type: string;
@@ -8,9 +9,10 @@ export interface TypeShare {
   readonly bytes: number;
 }
 
-/** Weights of a tensor. Of a type nobody here knows, its declared shape counts all the same. */
+/** Weights of a tensor. Of a type nobody here knows, the dimensions prove nothing: its bytes are counted. */
 export function weightCount(tensor: TensorInfo): number {
-  return columnsOf(tensor) * rowsOf(tensor);
+  if (!isKnownType(tensor.type)) return tensor.byteLength;
+  return tensor.dimensions.reduce((product, size) => product * size, 1);
 }
 
 /** Weights by type, the most frequent first. */

@@ -1,7 +1,7 @@
 /** What the metadata say of a model's vocabulary. Only described here; using it is tokenizer/'s work. */
 import { type Metadata, metadataBoolean, metadataNumber, metadataString, metadataStrings } from '../gguf/head.ts';
 
-export interface SpecialToken {
+interface SpecialToken {
   readonly id: number;
   readonly text: string | undefined;
 }

@@ -2,7 +2,7 @@
  * What a model is, as plain JSON data: its kind and size, its vocabulary, how it is stored, and its layers and tensors with their
  * places in both spaces. Reads the head only, never a weight; works on vocabularies without weights too.
  */
-import { columnsOf, type Metadata, type MetadataValue, metadataString, rowsOf, type TensorInfo } from '../gguf/head.ts';
+import { type Metadata, type MetadataValue, metadataString, type TensorInfo } from '../gguf/head.ts';
 import { type TypeShare, typeMix, weightCount } from './inspect-mix.ts';
 import { describeTokenizer, type TokenizerReport } from './inspect-tokenizer.ts';
 import { groupLayers, type LayerRole, tensorRole } from './layers.ts';
@@ -13,14 +13,14 @@ import type { WeightSource } from './weight-source.ts';
 import { placeTensors, type Rectangle, type TensorRectangle } from './weight-space.ts';
 
 /** A plane of a part in file space: from pixel `x` of `line` on. */
-export interface PlaneReport {
+interface PlaneReport {
   readonly plane: string;
   readonly line: number;
   readonly x: number;
   readonly byteLength: number;
 }
 
-export interface PartReport {
+interface PartReport {
   readonly file: number;
   readonly rowStart: number;
   readonly rowEnd: number;
@@ -32,8 +32,6 @@ export interface TensorReport {
   readonly role: string;
   readonly type: string;
   /** Slowest first. */
-  readonly rows: number;
-  readonly columns: number;
   readonly dimensions: readonly number[];
   readonly weights: number;
   readonly bytes: number;
@@ -55,14 +53,14 @@ export interface LayerReport {
   readonly tensors: readonly TensorReport[];
 }
 
-export interface PictureReport {
+interface PictureReport {
   readonly name: string;
   readonly width: number;
   readonly height: number;
   readonly access: 'mappable' | 'decoded';
 }
 
-export type Plain = number | string | boolean | readonly (number | string | boolean)[];
+type Plain = number | string | boolean | readonly (number | string | boolean)[];
 
 export interface ModelReport {
   readonly source: string;
@@ -141,8 +139,6 @@ function describeTensor(tensor: TensorInfo, weightSpace: TensorRectangle, parts?
     name: tensor.name,
     role: tensorRole(tensor.name),
     type: tensor.type.name,
-    rows: rowsOf(tensor),
-    columns: columnsOf(tensor),
     dimensions: tensor.dimensions.toReversed(),
     weights: weightCount(tensor),
     bytes: tensor.byteLength,

@@ -42,7 +42,7 @@ export interface TensorPart {
   readonly planes: readonly FileRun[];
 }
 
-export interface PlannedTensor {
+interface PlannedTensor {
   readonly name: string;
   readonly parts: readonly TensorPart[];
 }
@@ -285,10 +285,11 @@ class Cursor {
     return [...this.#filled, this.offset / this.lineBytes];
   }
 
+  /** The next step where so many bytes stay within a line, or the start of the next line: a plane of a line or more always crosses. */
   #start(offset: number, byteLength: number): number {
     const stepped = roundUp(offset, PLANE_STEP);
     const crosses = (stepped % this.lineBytes) + byteLength > this.lineBytes;
-    return byteLength >= this.lineBytes || crosses ? roundUp(stepped, this.lineBytes) : stepped;
+    return crosses ? roundUp(stepped, this.lineBytes) : stepped;
   }
 
   #end(offset: number, sizes: readonly number[]): number {

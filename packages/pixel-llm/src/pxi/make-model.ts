@@ -38,7 +38,7 @@ export async function makeModel(
   { signal, onProgress }: WorkOptions = {},
 ): Promise<void> {
   const shape = MODEL_SHAPES[model.shape];
-  const head = encodeGgufHead({ metadata: madeMetadata(model), tensors: madeTensors(shape, model.type) });
+  const head = encodeGgufHead(madeHead(model));
   try {
     await sink.write([head.bytes]);
     let written = head.bytes.length;
@@ -58,6 +58,11 @@ export async function makeModel(
     await sink.abort();
     throw error;
   }
+}
+
+/** What the model's file will say before its weights. */
+export function madeHead(model: MadeModel): { metadata: Metadata; tensors: readonly TensorInfo[] } {
+  return { metadata: madeMetadata(model), tensors: madeTensors(MODEL_SHAPES[model.shape], model.type) };
 }
 
 /** The tensors of a shape, stored as files of that type store them. */

@@ -15,9 +15,9 @@ import type { LayerRole } from './layers.ts';
 const MOST_PLANES = 16;
 
 /** [file, line, x, byteLength]: a run of bytes in the pixels of one file, from pixel x of a line on. */
-export type ManifestRun = [file: number, line: number, x: number, byteLength: number];
+type ManifestRun = [file: number, line: number, x: number, byteLength: number];
 /** [field, line, x, byteLength]: the same of one plane; the part says the file. */
-export type ManifestPlane = [field: string, line: number, x: number, byteLength: number];
+type ManifestPlane = [field: string, line: number, x: number, byteLength: number];
 
 /** What every picture of a set says. */
 export interface MemberManifest {
@@ -30,7 +30,7 @@ export interface MemberManifest {
 }
 
 /** Bytes without structure. */
-export interface ManifestBytes {
+interface ManifestBytes {
   byteLength: number;
   sha256: string;
   runs: ManifestRun[];

@@ -3,6 +3,7 @@
  * Conversion is one step from any of these to any output.
  */
 import type { ReadOptions } from '../core/byte-source.ts';
+import { PixelError } from '../core/errors.ts';
 import type { Metadata } from '../gguf/head.ts';
 import type { GgufTensor } from '../gguf/tensor-directory.ts';
 
@@ -10,6 +11,8 @@ import type { GgufTensor } from '../gguf/tensor-directory.ts';
 export interface ContentGap {
   readonly position: number;
   readonly byteLength: number;
+  /** As of ContentTensor. */
+  readonly sha256?: string;
 }
 
 export interface ContentTensor extends GgufTensor {
@@ -39,4 +42,15 @@ export interface ModelContent {
   readGap(gap: ContentGap, start: number, target: Uint8Array, options?: ReadOptions): Promise<void>;
   /** Closes what was opened; harmless twice. */
   dispose(): Promise<void>;
+}
+
+/** Throws `damaged-picture` when the SHA-256 of a tensor or gap that was read is not the one that was known. */
+export function checkHash(content: ModelContent, piece: ContentTensor | ContentGap, sha256: string): void {
+  if (piece.sha256 === undefined || piece.sha256 === sha256) return;
+  const what = 'type' in piece ? `tensor "${piece.name}" is` : `the bytes between tensors at ${piece.position} are`;
+  throw new PixelError(
+    'damaged-picture',
+    `${content.name}: ${what} damaged: the SHA-256 is not the one in the manifest. \`pixel-llm verify\` names the lines.`,
+    { details: 'type' in piece ? { tensor: piece.name } : { position: piece.position } },
+  );
 }

@@ -42,6 +42,11 @@ export function createWorkerHasher(): StreamHasher {
   return new WorkerHasher();
 }
 
+/** The thread's file: the source when this is the source, the built one when this is built. */
+const WORKER_URL = import.meta.url.endsWith('.ts')
+  ? new URL('./hash-worker/node.ts', import.meta.url)
+  : new URL('./hash-worker/node.js', import.meta.url);
+
 type Waiting = PromiseWithResolvers<HashAnswer>;
 
 class WorkerHasher implements StreamHasher {
@@ -51,8 +56,7 @@ class WorkerHasher implements StreamHasher {
   #failure: Error | undefined;
 
   constructor() {
-    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-    this.#worker = new Worker(new URL(`./hash-worker/node.${extension}`, import.meta.url));
+    this.#worker = new Worker(WORKER_URL);
     this.#worker.on('message', (answer: HashAnswer) => this.#waiting.shift()?.resolve(answer));
     this.#worker.on('error', (error) => this.#fail(error instanceof Error ? error : new Error(String(error))));
     this.#worker.on('exit', () => this.#fail(new Error('The hashing thread ended.')));

@@ -4,6 +4,7 @@
  */
 import { type ByteSource, checkRange, type ReadOptions, totalLength } from '../core/byte-source.ts';
 import { isPixelError, PixelError } from '../core/errors.ts';
+import { createSha256 } from '../core/hashing.ts';
 import { type GgufHead, readGgufHead } from '../gguf/reader.ts';
 import type { OpenByteSource } from '../gguf/split.ts';
 import { openPicture } from '../png/open-picture.ts';
@@ -54,6 +55,9 @@ export async function openPictureSet(source: ByteSource, options: OpenPictureSet
   }
 }
 
+/** So many missing files are looked for; then it is clear that the set is not there. */
+const MOST_MISSING = 100;
+
 interface Member {
   readonly picture: Picture;
   readonly manifest: MemberManifest;
@@ -82,6 +86,7 @@ async function openMembers(
   const members: Member[] = [];
   const missing: string[] = [];
   for (const [at, name] of names.entries()) {
+    if (missing.length === MOST_MISSING) break;
     if (at === index) members.push(given);
     else {
       const source = await openSibling(name).catch((error: unknown) => {
@@ -102,7 +107,8 @@ function isMissing(error: unknown): boolean {
 
 function missingParts(name: string, count: number, missing: readonly string[]): PixelError {
   const listed = missing.slice(0, 10).join(', ') + (missing.length > 10 ? ', ...' : '');
-  const message = `${name} is one of ${count} pictures of a model, and ${missing.length} of them are missing: ${listed}.`;
+  const number = missing.length === MOST_MISSING ? `at least ${MOST_MISSING}` : String(missing.length);
+  const message = `${name} is one of ${count} pictures of a model, and ${number} of them are missing: ${listed}.`;
   return new PixelError('missing-part', message, { details: { missing } });
 }
 
@@ -148,6 +154,14 @@ async function readHead(
   options: ReadOptions,
 ): Promise<GgufHead> {
   const bytes = await readStored(model.head, readRun, options);
+  const hash = createSha256();
+  hash.update(bytes);
+  if (hash.digestHex() !== model.head.sha256) {
+    throw new PixelError(
+      'damaged-picture',
+      `${name}: the GGUF head in it is damaged: its SHA-256 is not the one in the manifest. \`pixel-llm verify\` names the lines.`,
+    );
+  }
   const source: ByteSource = {
     name,
     size: model.byteLength,

@@ -2,7 +2,9 @@
  * What a conversion will write, before it writes: the plan of the pictures, and the manifest to be but for its hashes.
  */
 import type { ReadOptions } from '../core/byte-source.ts';
+import { PixelError } from '../core/errors.ts';
 import { createSha256 } from '../core/hashing.ts';
+import { LIMITS } from '../core/limits.ts';
 import { encodeManifest } from '../png/manifest.ts';
 import { type FileRun, type PicturePlan, planPictures } from './layout.ts';
 import type { ModelContent } from './model-content.ts';
@@ -33,9 +35,17 @@ export async function planModel(
     const plan = planPictures(content.tensors, content.headBytes.length, gapBytes, { shardSize, manifestBytes });
     const model = modelOf(content, plan, id);
     const needed = encodeManifest(describeModel(model)).length;
+    if (needed > LIMITS.manifestBytes) throw tooManyParts(needed);
     if (needed <= manifestBytes) return { plan, model };
     manifestBytes = needed + Math.ceil(needed / 16);
   }
+}
+
+function tooManyParts(manifestBytes: number): PixelError {
+  return new PixelError(
+    'limit-exceeded',
+    `The manifest would take ${manifestBytes} bytes, more than a reader accepts (${LIMITS.manifestBytes}): choose larger pictures.`,
+  );
 }
 
 function modelOf(content: ModelContent, plan: PicturePlan, id: string): StoredModel {

@@ -50,9 +50,9 @@ test('a plane that the type does not have, or bytes that do not fit, are refused
   assert.throws(() => joinPlane(type, 'd', new Uint8Array(2), new Uint8Array(36)), { code });
 });
 
-test('a tensor is a grid of rows of blocks; an unknown type is one row of bytes', () => {
+test('a tensor is a grid of rows of blocks; an unknown type is rows of one byte', () => {
   assert.deepEqual(blockGrid(tensorOf('t', 'Q4_K', 512, 3, 5)), { rows: 15, blocksPerRow: 2 });
   assert.deepEqual(blockGrid(tensorOf('t', 'F32')), { rows: 1, blocksPerRow: 1 });
   const unknown = { name: 't', type: unknownTensorType(999), dimensions: [64, 64], byteLength: 100 };
-  assert.deepEqual(blockGrid(unknown), { rows: 1, blocksPerRow: 100 });
+  assert.deepEqual(blockGrid(unknown), { rows: 100, blocksPerRow: 1 });
 });

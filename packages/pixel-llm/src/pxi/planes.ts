@@ -13,9 +13,9 @@ export interface BlockGrid {
   readonly blocksPerRow: number;
 }
 
-/** Rows and blocks a row. A tensor of a type nobody here knows is one row of single bytes, whatever its dimensions say. */
+/** Rows and blocks a row. A tensor of a type nobody here knows is rows of one byte, whatever its dimensions say, as in storage. */
 export function blockGrid(tensor: TensorInfo): BlockGrid {
-  if (!tensorTypeById(tensor.type.id)) return { rows: 1, blocksPerRow: tensor.byteLength };
+  if (!tensorTypeById(tensor.type.id)) return { rows: tensor.byteLength, blocksPerRow: 1 };
   return { rows: rowsOf(tensor), blocksPerRow: columnsOf(tensor) / tensor.type.blockElements };
 }
 

@@ -2,12 +2,13 @@
  * Where everything of a drawing stands, in pixels, before a weight is read: frames of layers, areas of tensors, labels, title and
  * legend. Weight space is shown at one scale throughout, so the drawing is a map of it.
  */
-import { columnsOf, rowsOf, type TensorInfo } from '../gguf/head.ts';
+import type { TensorInfo } from '../gguf/head.ts';
 import { LETTER_HEIGHT, textWidth } from './font.ts';
 import { type ModelLayer, shortTensorName } from './layers.ts';
 import { firstFitting, shortened } from './render-canvas.ts';
 import type { RowRange } from './weight-source.ts';
 import {
+  matrixOf,
   OVERVIEW_WIDTH,
   overviewScale,
   type Rectangle,
@@ -16,7 +17,7 @@ import {
 } from './weight-space.ts';
 
 /** Rows of a tensor that are drawn from one corner on. */
-export interface DrawnPart {
+interface DrawnPart {
   readonly rows: RowRange;
   readonly x: number;
   readonly y: number;
@@ -141,7 +142,7 @@ function drawnTensor(
   toPixels: (rectangle: Rectangle) => Rectangle,
   gutter: number,
 ): DrawnTensor {
-  const rows = rowsOf(tensor);
+  const { rows } = matrixOf(tensor);
   const area = toPixels(at);
   const height = rows === 1 ? Math.max(area.height, Math.floor(gutter / 4)) : area.height;
   const parts: DrawnPart[] = [];
@@ -186,7 +187,8 @@ function tensorLabels(
     const tensor = tensors.get(name);
     if (!tensor || gutter < LETTER_HEIGHT + 1) return [];
     const short = shortTensorName(name);
-    const [kind, shape] = [tensor.type.name, `${rowsOf(tensor)} x ${columnsOf(tensor)}`];
+    const { rows, columns } = matrixOf(tensor);
+    const [kind, shape] = [tensor.type.name, `${rows} x ${columns}`];
     const texts = [`${short}  ${shape}  ${kind}`, `${short}  ${kind}`, short, ...abbreviations(short)];
     const text = firstFitting(texts, area.width);
     return text ? [{ text, x: area.x, y: area.y - LETTER_HEIGHT - 1, scale: 1, tone: 'tensor' as const }] : [];

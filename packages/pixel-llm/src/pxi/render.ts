@@ -4,17 +4,17 @@
  */
 import { isPixelError, PixelError } from '../core/errors.ts';
 import type { WorkOptions } from '../core/progress.ts';
-import { columnsOf, metadataString, rowsOf } from '../gguf/head.ts';
+import { metadataString } from '../gguf/head.ts';
 import type { Image } from '../png/encode-image.ts';
 import { brightnessScale, type HeatMap, heatMapOf } from './heat-map.ts';
 import { type Color, heatColor } from './heat-map-colors.ts';
 import { formatCount, formatTypeMix, typeMix, weightCount } from './inspect-mix.ts';
-import { groupLayers, type ModelLayer, tensorRole } from './layers.ts';
+import { groupLayers, tensorRole } from './layers.ts';
 import { findTensor } from './read-blocks.ts';
 import { Canvas } from './render-canvas.ts';
 import { type DrawingPlan, type DrawnTensor, drawnWidth, type Label, planDrawing } from './render-plan.ts';
 import type { WeightSource } from './weight-source.ts';
-import { placeTensor, placeTensors, type Rectangle } from './weight-space.ts';
+import { matrixOf, placeTensor, placeTensors, type Rectangle } from './weight-space.ts';
 
 export interface RenderOptions extends WorkOptions {
   /** Pixels across, at most. Default: about 1800. */
@@ -64,14 +64,14 @@ export async function renderTensor(
   { width, ...work }: RenderOptions = {},
 ): Promise<Image> {
   const tensor = findTensor(source, name);
-  const layers: ModelLayer[] = [];
+  const { rows, columns } = matrixOf(tensor);
   const plan = planDrawing(
     placeTensor(tensor),
     source.head.tensors,
-    layers,
+    [],
     {
       title: name,
-      subtitle: `${tensorRole(name)}, ${rowsOf(tensor)} rows x ${columnsOf(tensor)} columns, in ${metadataString(source.head.metadata, 'general.name') ?? baseName(source.name)}`,
+      subtitle: `${tensorRole(name)}, ${rows} rows x ${columns} columns, in ${metadataString(source.head.metadata, 'general.name') ?? baseName(source.name)}`,
       types: `stored as ${tensor.type.name}`,
     },
     { width },
@@ -93,7 +93,7 @@ async function draw(source: WeightSource, plan: DrawingPlan, { signal, onProgres
   let done = 0;
   for (const { drawn, tensor } of tensors) {
     const onRows = (rows: number) => {
-      done += (rows / rowsOf(tensor)) * tensor.byteLength;
+      done += (rows / matrixOf(tensor).rows) * tensor.byteLength;
       onProgress?.({ phase: 'drawing', done, total, unit: 'bytes' });
     };
     const maps = await mapsOf(source, drawn, plan.cell, { signal, onRows });

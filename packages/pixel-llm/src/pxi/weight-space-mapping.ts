@@ -3,9 +3,10 @@
  * bytes in file space (where a picture stores them). Viewers ask "what is under this point", editors "which bytes is it",
  * diagnosis "which weights did this damaged byte hold".
  */
-import { columnsOf, rowsOf, type TensorInfo } from '../gguf/head.ts';
+import type { TensorInfo } from '../gguf/head.ts';
 import type { FileRun, TensorPart } from './layout.ts';
-import type { TensorRectangle, WeightSpace } from './weight-space.ts';
+import { storedRows } from './stored-rows.ts';
+import { matrixOf, type TensorRectangle, type WeightSpace } from './weight-space.ts';
 
 export interface Point {
   readonly x: number;
@@ -48,8 +49,9 @@ export function weightAtPoint(
   const column = x - rectangle.x - part * rectangle.partStride;
   const rowOfPart = y - rectangle.y;
   const row = part * rectangle.partRows + rowOfPart;
-  const inside = part >= 0 && column < columnsOf(tensor) && rowOfPart >= 0 && rowOfPart < rectangle.partRows;
-  return inside && row < rowsOf(tensor) ? { row, column } : undefined;
+  const { rows, columns } = matrixOf(tensor);
+  const inside = part >= 0 && column < columns && rowOfPart >= 0 && rowOfPart < rectangle.partRows;
+  return inside && row < rows ? { row, column } : undefined;
 }
 
 /** The name of the tensor at a point of weight space, or undefined in the gutters. */
@@ -66,10 +68,14 @@ export function bytesOfWeight(
   parts: readonly TensorPart[],
   { row, column }: WeightPosition,
 ): PlaneBytes[] {
-  const part = parts.find(({ rowStart, rowEnd }) => row >= rowStart && row < rowEnd);
-  if (!part) return [];
   const { blockElements, fields } = tensor.type;
-  const block = (row - part.rowStart) * (columnsOf(tensor) / blockElements) + Math.floor(column / blockElements);
+  const { rowBlocks } = storedRows(tensor);
+  const tensorBlock = Math.floor((row * matrixOf(tensor).columns + column) / blockElements);
+  const part = parts.find(
+    ({ rowStart, rowEnd }) => tensorBlock >= rowStart * rowBlocks && tensorBlock < rowEnd * rowBlocks,
+  );
+  if (!part) return [];
+  const block = tensorBlock - part.rowStart * rowBlocks;
   return part.planes.flatMap(({ file, offset }, index) => {
     const field = fields[index];
     return field ? [{ plane: field.name, file, offset: offset + block * field.bytes, byteLength: field.bytes }] : [];
@@ -84,17 +90,16 @@ export function weightsOfByte(
   offset: number,
 ): BlockPosition | undefined {
   const { blockElements, fields } = tensor.type;
-  const rowBlocks = columnsOf(tensor) / blockElements;
+  const { columns } = matrixOf(tensor);
   for (const part of parts) {
     const index = part.planes.findIndex(
       (run) => run.file === file && offset >= run.offset && offset < run.offset + run.byteLength,
     );
     const [run, field] = [part.planes[index], fields[index]];
     if (!run || !field) continue;
-    const block = Math.floor((offset - run.offset) / field.bytes);
-    const row = Math.floor(block / rowBlocks);
-    const firstColumn = (block - row * rowBlocks) * blockElements;
-    return { plane: field.name, row: part.rowStart + row, firstColumn, columns: blockElements };
+    const block = part.rowStart * storedRows(tensor).rowBlocks + Math.floor((offset - run.offset) / field.bytes);
+    const row = Math.floor((block * blockElements) / columns);
+    return { plane: field.name, row, firstColumn: block * blockElements - row * columns, columns: blockElements };
   }
   return undefined;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { columnsOf, rowsOf, type TensorInfo } from '../gguf/head.ts';
-import { tensorTypeByName } from '../gguf/tensor-types.ts';
+import { tensorTypeByName, unknownTensorType } from '../gguf/tensor-types.ts';
 import { groupLayers } from './layers.ts';
 import type { TensorPart } from './layout.ts';
 import { placeTensors, type Rectangle, type WeightSpace } from './weight-space.ts';
@@ -201,6 +201,34 @@ test('the page of a model of many layers is neither a needle nor a ribbon', () =
     }
     const { width, height } = place(tensorMap(shapes));
     assert.ok(height / width > 0.4 && height / width < 2.6, `${width} x ${height}`);
+  }
+});
+
+test('tensors whose declared dimensions prove nothing are placed by their bytes', () => {
+  const q4 = tensorTypeByName('Q4_0');
+  assert.ok(q4);
+  const huge = 2 ** 40;
+  const odd: TensorInfo[] = [
+    { name: 'a', type: unknownTensorType(999), dimensions: [huge, huge, huge, huge], byteLength: 5000 },
+    { name: 'b', type: q4, dimensions: [0, huge], byteLength: 0 },
+    { name: 'blk.0.c', type: unknownTensorType(999), dimensions: [1, huge], byteLength: 3 },
+  ];
+  const space = place(new Map(odd.map((tensor) => [tensor.name, tensor])));
+  assert.ok(space.width < 10_000 && space.height < 10_000);
+  const [opaque] = odd;
+  const rectangle = space.rectangles.get('a');
+  assert.ok(opaque && rectangle);
+  const parts: TensorPart[] = [
+    { file: 0, rowStart: 0, rowEnd: 3000, planes: [{ file: 0, offset: 256, byteLength: 3000 }] },
+    { file: 1, rowStart: 3000, rowEnd: 5000, planes: [{ file: 1, offset: 512, byteLength: 2000 }] },
+  ];
+  for (const byte of [0, 1023, 1024, 2999, 3000, 4999]) {
+    const weight = { row: Math.floor(byte / 1024), column: byte % 1024 };
+    assert.deepEqual(weightAtPoint(rectangle, opaque, pointOfWeight(rectangle, weight)), weight);
+    const [file, offset] = byte < 3000 ? [0, 256 + byte] : [1, 512 + byte - 3000];
+    assert.deepEqual(bytesOfWeight(opaque, parts, weight), [{ plane: 'raw', file, offset, byteLength: 1 }]);
+    const block = { plane: 'raw', row: weight.row, firstColumn: weight.column, columns: 1 };
+    assert.deepEqual(weightsOfByte(opaque, parts, file, offset), block);
   }
 });
 

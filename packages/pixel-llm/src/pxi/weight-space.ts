@@ -9,6 +9,7 @@
  */
 import { columnsOf, rowsOf, type TensorInfo } from '../gguf/head.ts';
 import type { ModelLayer } from './layers.ts';
+import { isKnownType } from './stored-rows.ts';
 
 export interface Rectangle {
   readonly x: number;
@@ -40,6 +41,22 @@ const TEXT_LINE = 12;
 /** Height over width that the page tries for, by the number of layers it sets on a line. */
 const PAGE_ASPECT = 1.25;
 const MOST_LAYERS_A_LINE = 64;
+const OPAQUE_COLUMNS = 1024;
+
+/** A tensor as a person sees it. */
+export interface Matrix {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/**
+ * Rows and columns of a tensor's rectangle. Of a type nobody here knows, and of a tensor without bytes, the declared dimensions
+ * may be anything: those are shown by their bytes, OPAQUE_COLUMNS a row, one unit each.
+ */
+export function matrixOf(tensor: TensorInfo): Matrix {
+  if (isKnownType(tensor.type) && tensor.byteLength > 0) return { rows: rowsOf(tensor), columns: columnsOf(tensor) };
+  return { rows: Math.ceil(tensor.byteLength / OPAQUE_COLUMNS), columns: Math.min(tensor.byteLength, OPAQUE_COLUMNS) };
+}
 
 /**
  * Places all tensors of the layers; names that `tensors` does not hold are left out. `overviewWidth`: the pixels across at which
@@ -63,17 +80,15 @@ export function placeTensors(
 
 /** The space of one tensor alone, cut into parts only where it would be more than twice as high as wide. */
 export function placeTensor(tensor: TensorInfo): WeightSpace {
-  const items = [{ name: tensor.name, columns: columnsOf(tensor), rows: rowsOf(tensor) }];
+  const { rows, columns } = matrixOf(tensor);
+  const items = [{ name: tensor.name, rows, columns }];
   const block = { layer: { id: tensor.name, role: 'other', tensors: [tensor.name] }, items } as const;
-  const weights = columnsOf(tensor) * rowsOf(tensor);
-  const placed = packWithin(block, Math.max(columnsOf(tensor), Math.ceil(Math.sqrt(weights / 2))), 0);
+  const placed = packWithin(block, Math.max(columns, Math.ceil(Math.sqrt((rows * columns) / 2))), 0);
   return { ...placed, gutter: 0, rectangles: new Map(placed.rectangles), layers: new Map() };
 }
 
-interface Item {
+interface Item extends Matrix {
   readonly name: string;
-  readonly columns: number;
-  readonly rows: number;
 }
 
 interface Block {
@@ -91,7 +106,7 @@ interface PlacedBlock {
 function itemsOf(layer: ModelLayer, tensors: ReadonlyMap<string, TensorInfo>): Item[] {
   const items = layer.tensors.flatMap((name) => {
     const tensor = tensors.get(name);
-    return tensor ? [{ name, columns: columnsOf(tensor), rows: rowsOf(tensor) }] : [];
+    return tensor ? [{ name, ...matrixOf(tensor) }] : [];
   });
   return [...items.filter(({ rows }) => rows === 1), ...items.filter(({ rows }) => rows !== 1)];
 }

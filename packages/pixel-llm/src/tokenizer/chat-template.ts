@@ -18,7 +18,7 @@ export interface ChatMessage {
   readonly tool_call_id?: string;
 }
 
-export interface RenderOptions {
+interface RenderOptions {
   /** Ends with what makes the model answer. Default true. */
   addGenerationPrompt?: boolean;
   /** Tool definitions, in the form that the model's template reads. */

@@ -3,6 +3,7 @@
  * covers falls back to byte tokens. Spaces are written U+2581.
  * Source: Kudo and Richardson 2018 (arXiv 1808.06226) and the SentencePiece model format.
  */
+import { PixelError } from '../core/errors.ts';
 import { writeUtf8 } from './byte-level.ts';
 import { PairTable } from './pair-table.ts';
 import { type MergeRules, SymbolMerger } from './symbol-merger.ts';
@@ -14,6 +15,7 @@ import { WordCache } from './word-cache.ts';
 export const SPM_SPACE = '\u2581';
 
 const SPACE_UNIT = 0x20;
+const NEWLINE_UNIT = 0x0a;
 const SPM_SPACE_UNIT = 0x2581;
 /** Pairs remembered, merging or not; real text needs some ten thousand. */
 const REMEMBERED_PAIRS = 1 << 20;
@@ -26,12 +28,15 @@ export class SpmEncoder {
   readonly #cache = new WordCache();
   /** Units that some token has right before a space: the text must not be cut there. */
   readonly #joinsSpace: ReadonlySet<number>;
+  /** No token has a line's end and something else: a text may be cut before and after each. */
+  readonly #newlineIsAlone: boolean;
 
   constructor(vocabulary: SpmVocabulary) {
     this.#vocabulary = vocabulary;
     this.#byteTokens = readByteTokens(vocabulary);
     this.#merger = new SymbolMerger(new ScoredPairs(vocabulary));
     this.#joinsSpace = unitsBeforeSpaces(vocabulary.texts);
+    this.#newlineIsAlone = !vocabulary.texts.some((text) => text.length > 1 && text.includes('\n'));
     for (const [text, token] of vocabulary.textTokens) {
       const codePoint = text.codePointAt(0)!;
       if (text.length === (codePoint > 0xffff ? 2 : 1)) this.#symbolOfCharacter.set(codePoint, token);
@@ -55,11 +60,12 @@ export class SpmEncoder {
 
   /** No token reaches over a place where a word is cut, so cutting changes no result. */
   #endOfWord(text: string, start: number): number {
-    let wasSpace = isSpace(text.charCodeAt(start));
+    let before = text.charCodeAt(start);
     for (let at = start + 1; at < text.length; at++) {
-      const space = isSpace(text.charCodeAt(at));
-      if (space && !wasSpace && !this.#joinsSpace.has(text.charCodeAt(at - 1))) return at;
-      wasSpace = space;
+      const unit = text.charCodeAt(at);
+      if (isSpace(unit) && !isSpace(before) && !this.#joinsSpace.has(before)) return at;
+      if (this.#newlineIsAlone && (unit === NEWLINE_UNIT || before === NEWLINE_UNIT)) return at;
+      before = unit;
     }
     return text.length;
   }
@@ -85,11 +91,18 @@ export class SpmEncoder {
     }
     const bytes = new Uint8Array(4);
     const length = writeUtf8(characterBeyond(symbol), bytes, 0);
-    for (let index = 0; index < length; index++) {
-      const token = this.#byteTokens[bytes[index]!]!;
-      if (token >= 0) tokens.push(token);
-      else if (this.#vocabulary.unknownToken !== undefined && index === 0) tokens.push(this.#vocabulary.unknownToken);
-    }
+    const byteTokens = Array.from(bytes.subarray(0, length), (byte) => this.#byteTokens[byte]!);
+    if (byteTokens.every((token) => token >= 0)) for (const token of byteTokens) tokens.push(token);
+    else tokens.push(this.#unknownTokenFor(symbol));
+  }
+
+  #unknownTokenFor(symbol: number): number {
+    if (this.#vocabulary.unknownToken !== undefined) return this.#vocabulary.unknownToken;
+    const character = JSON.stringify(String.fromCodePoint(characterBeyond(symbol)));
+    throw new PixelError(
+      'bad-metadata',
+      `The vocabulary has no token for ${character}, no bytes and no unknown token.`,
+    );
   }
 }
 

@@ -77,6 +77,7 @@ test('a pair table finds what was put in, keeps the first of two, and grows', ()
   }
   assert.equal(table.size, 1600);
   table.set(3, 4, 9, 9);
+  assert.equal(table.size, 1600);
   const slot = table.find(3, 4);
   assert.deepEqual([table.priority(slot), table.merged(slot)], [304, -1]);
   assert.equal(table.find(21, 0), -1);

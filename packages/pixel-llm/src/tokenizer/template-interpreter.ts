@@ -11,7 +11,7 @@ interface JinjaEnvironment {
 
 interface JinjaInterpreter {
   run(template: ParsedTemplate): { readonly value: unknown };
-  evaluate(node: unknown, environment: unknown): unknown;
+  evaluate(node: unknown, environment: unknown): { readonly value: unknown };
 }
 
 // The package's types of these two do not resolve under Node's rules (imports without extensions), so they are said here.
@@ -38,6 +38,9 @@ export function runTemplate(
   return String(new BoundedInterpreter(environment, budget).run(template).value);
 }
 
+/** Text is cheap: a document of a megabyte may be looked at a few hundred times. */
+const CHARACTERS_A_STEP = 256;
+
 class StepBudget {
   #left: number = LIMITS.templateSteps;
 
@@ -48,7 +51,10 @@ class StepBudget {
   }
 }
 
-/** Every statement and expression comes through `evaluate`. */
+/**
+ * Every statement and expression comes through `evaluate`, so counting there, and counting what comes out by its size, bounds
+ * the work: a loop has evaluated what it runs over, and what grows has been evaluated at every stage of its growth.
+ */
 class BoundedInterpreter extends OpenInterpreter {
   readonly #budget: StepBudget;
 
@@ -57,10 +63,18 @@ class BoundedInterpreter extends OpenInterpreter {
     this.#budget = budget;
   }
 
-  override evaluate(node: unknown, environment: unknown): unknown {
+  override evaluate(node: unknown, environment: unknown): { readonly value: unknown } {
     this.#budget.spend(1);
-    return super.evaluate(node, environment);
+    const result = super.evaluate(node, environment);
+    this.#budget.spend(stepsOfSize(result.value));
+    return result;
   }
+}
+
+function stepsOfSize(value: unknown): number {
+  if (typeof value === 'string') return value.length / CHARACTERS_A_STEP;
+  if (Array.isArray(value)) return value.length;
+  return value instanceof Map ? value.size : 0;
 }
 
 /** What templates may call, as the programs that models are published for define it. */

@@ -15,7 +15,7 @@ export function matmul(
   bias: Float32Array | undefined,
   { rows, columns, activations }: MatmulShape,
 ): Float32Array {
-  const rounded = activations === 'q8' ? roundActivations(x, columns) : Float64Array.from(x);
+  const rounded = activations === 'q8' ? roundActivations(x, columns) : new Float64Array(x);
   const count = x.length / columns;
   const out = new Float32Array(count * rows);
   for (let row = 0; row < rows; row++) {
@@ -27,9 +27,19 @@ export function matmul(
   return out;
 }
 
-/** Sums in f64 from the first column to the last, so that an entry's result never depends on its neighbours. */
+/**
+ * Four sums in f64, each over every fourth column, so that the processor need not wait for one addition to begin the next. The order
+ * depends on the columns alone: an entry's result never depends on its neighbours.
+ */
 function dot(x: Float64Array, start: number, weights: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < weights.length; i++) sum += x[start + i]! * weights[i]!;
-  return sum;
+  let [a, b, c, d] = [0, 0, 0, 0];
+  let i = 0;
+  for (; i + 4 <= weights.length; i += 4) {
+    a += x[start + i]! * weights[i]!;
+    b += x[start + i + 1]! * weights[i + 1]!;
+    c += x[start + i + 2]! * weights[i + 2]!;
+    d += x[start + i + 3]! * weights[i + 3]!;
+  }
+  for (; i < weights.length; i++) a += x[start + i]! * weights[i]!;
+  return a + b + (c + d);
 }

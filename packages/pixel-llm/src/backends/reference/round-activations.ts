@@ -4,7 +4,7 @@
  * as exact as one scale over 256.
  */
 
-export const ACTIVATION_BLOCK = 32;
+const ACTIVATION_BLOCK = 32;
 
 /** Blocks whose largest value is below this are zeros: 127 / m would not be a finite f32. */
 const SMALLEST = 2 ** -100;
