@@ -15,7 +15,7 @@ import { cpuPlatform } from './platform.ts';
 import type { Team } from './team.ts';
 import { planThreads } from './thread-plan.ts';
 import { ThreadShare } from './thread-share.ts';
-import { placeWeights } from './weight-placement.ts';
+import { placeWeights, wideningNotes } from './weight-placement.ts';
 import { WorkerTeam } from './worker-team.ts';
 
 export interface CpuOptions {
@@ -23,6 +23,8 @@ export interface CpuOptions {
   threads?: number | undefined;
   /** Default: what the machine can run best. */
   build?: KernelBuild | undefined;
+  /** Given one line for people about each kind of weights that cannot be kept as they are, when a model is loaded. */
+  onNote?: ((line: string) => void) | undefined;
 }
 
 interface Pages {
@@ -31,7 +33,7 @@ interface Pages {
 }
 
 /** Throws `bad-argument`. */
-export function createCpuBackend({ threads: wanted, build = supportedBuild() }: CpuOptions = {}): Backend {
+export function createCpuBackend({ threads: wanted, build = supportedBuild(), onNote }: CpuOptions = {}): Backend {
   if (wanted !== undefined && !(Number.isSafeInteger(wanted) && wanted >= 1 && wanted <= MAX_THREADS)) {
     throw new PixelError('bad-argument', `threads is ${wanted}; it must be a whole number from 1 to ${MAX_THREADS}.`);
   }
@@ -49,6 +51,7 @@ export function createCpuBackend({ threads: wanted, build = supportedBuild() }: 
       }
       const checked = validateProgram(program);
       for (const weight of checked.weights) checkTensor(weight, source);
+      for (const line of wideningNotes(placeWeights(checked))) onNote?.(line);
       const pages = { pageCount, pageTokens };
       const team = await loadTeam({ program: checked, source, pages, build, threads, options });
       return new CpuExecutor(checked, team, pages);

@@ -1,6 +1,8 @@
 /** What the device `cpu` does beside computing: refusing, stopping, forking, ending, and losing a thread. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { oneOpProgram } from '../../../test/conformance-case.ts';
+import { memoryWeights, randomWeight, seeded } from '../../../test/conformance-weights.ts';
 import { tinyWeights } from '../../../test/tiny-model.ts';
 import { buildProgram } from '../../program/build-program.ts';
 import type { Batch, Executor } from '../types.ts';
@@ -141,6 +143,20 @@ void test('a thread that dies gives device-lost at once, while idle or within a 
   } finally {
     installCpuPlatform(platform);
   }
+});
+
+void test('weights that a Program wants exact are widened, and a line says so', async () => {
+  const weight = randomWeight('matrix', 'Q4_0', [8, 64], seeded(1));
+  const notes: string[] = [];
+  const backend = createCpuBackend({ threads: 1, onNote: (line) => notes.push(line) });
+  const op = { op: 'matmul', in: ['x'], weights: ['matrix'], out: 'out', attributes: { activations: 'f32' } } as const;
+  const program = oneOpProgram({ title: '', op, inputs: { x: [[]] }, weights: [weight], outShape: ['tokens', 8] });
+  const values = program.values.map((value) =>
+    value.name === 'x' ? { ...value, shape: ['tokens', 64] as const } : value,
+  );
+  const executor = await backend.load({ ...program, values }, memoryWeights([weight]), { pageCount: 0 });
+  await executor.dispose();
+  assert.deepEqual(notes, ['Q4_0 weights are widened to F32 (1 tensor): more memory, and slower to read']);
 });
 
 void test('options that make no sense are refused', () => {

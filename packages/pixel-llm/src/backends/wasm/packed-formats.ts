@@ -52,9 +52,6 @@ export function packedBytes(format: PackedFormat, rows: number, columns: number)
   return Math.ceil(rows / 4) * format.groupBytes(columns);
 }
 
-/** The row before which the threads' shares may be cut: groups of four, in pairs (assembly/tiles.ts). */
-export const ROW_UNIT = 8;
-
 /** Bytes of the scratch in which product and row kernels unpack eight rows. */
 export function panelBytes(columns: number): number {
   return 2 * 176 * (columns / 32);

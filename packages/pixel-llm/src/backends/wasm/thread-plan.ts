@@ -18,7 +18,7 @@ export type PlanStep =
   /** Makes an embedding whole, of which each thread has the tokens whose rows are in its share of the table. */
   | { readonly kind: 'exchange-tokens'; readonly value: string; readonly ids: string; readonly table: string };
 
-export interface HeadCuts {
+interface HeadCuts {
   readonly heads: Cuts;
   /** First and last + 1 of the key/value heads that a thread's query heads read; neighbours may both hold one. */
   readonly kvHeads: readonly (readonly [start: number, end: number])[];
@@ -37,14 +37,6 @@ export interface ThreadPlan {
 
 export function planThreads(program: Program, threads: number): ThreadPlan {
   return new Planner(program, threads).plan();
-}
-
-/** As even as whole units allow. */
-export function evenCuts(count: number, threads: number, unit: number): Cuts {
-  const units = Math.ceil(count / unit);
-  return Array.from({ length: threads + 1 }, (_, thread) =>
-    Math.min(count, Math.floor((thread * units) / threads) * unit),
-  );
 }
 
 /** Rows are packed four together and multiplied eight at a time. */
@@ -188,4 +180,12 @@ class Planner {
 
 function isSame(a: Cuts, b: Cuts | undefined): boolean {
   return b !== undefined && a.length === b.length && a.every((cut, i) => cut === b[i]);
+}
+
+/** As even as whole units allow. */
+function evenCuts(count: number, threads: number, unit: number): Cuts {
+  const units = Math.ceil(count / unit);
+  return Array.from({ length: threads + 1 }, (_, thread) =>
+    Math.min(count, Math.floor((thread * units) / threads) * unit),
+  );
 }
