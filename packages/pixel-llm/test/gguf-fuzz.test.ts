@@ -14,7 +14,7 @@ import { createGgufWeights } from '../src/pxi/gguf-weights.ts';
 import { blockGrid } from '../src/pxi/planes.ts';
 import { readBlocks } from '../src/pxi/read-blocks.ts';
 
-const runs = process.env.PIXEL_FULL === '1' ? 100_000 : 3000;
+const runs = process.env.PIXEL_FULL === '1' ? 30_000 : 3000;
 
 const metadata: Record<string, MetadataValue> = {
   'general.architecture': { type: 'string', value: 'llama' },

@@ -170,11 +170,13 @@ export function installedTool(...names: string[]): string | undefined {
 
 /** Reproducible bytes without pattern. */
 export function noise(length: number, seed = 1): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
   let state = seed | 1;
-  return Uint8Array.from({ length }, () => {
+  for (let i = 0; i < length; i++) {
     state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9;
-    return state >>> 24;
-  });
+    bytes[i] = state >>> 24;
+  }
+  return bytes;
 }
 
 /** A picture that holds these bytes from line 1 on. */
