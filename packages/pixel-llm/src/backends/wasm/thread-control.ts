@@ -31,8 +31,6 @@ export const CONTROL_BYTES = 64;
 
 /** Looks at a change this many times before it sleeps: some microseconds. */
 const SPINS = 4000;
-/** A sleeper looks again after this, in case what it waits for was lost. */
-const LONGEST_SLEEP_MS = 100;
 
 /** Thrown where the step was given up (`isLost`: for good) and the thread has to get out of it. */
 export class StepGivenUp extends Error {
@@ -46,11 +44,9 @@ export class StepGivenUp extends Error {
 
 /** Waits until control[index] is no longer `value`. Throws StepGivenUp when a thread is lost. */
 export function waitWhile(control: Int32Array<SharedArrayBuffer>, index: number, value: number): void {
-  for (let spin = 0; spin < SPINS; spin++) if (Atomics.load(control, index) !== value) return;
-  while (Atomics.load(control, index) === value) {
-    if (Atomics.load(control, CONTROL.failed)) throw new StepGivenUp(true);
-    Atomics.wait(control, index, value, LONGEST_SLEEP_MS);
-  }
+  for (let spin = 0; spin < SPINS && Atomics.load(control, index) === value; spin++);
+  while (Atomics.load(control, index) === value) Atomics.wait(control, index, value);
+  if (Atomics.load(control, CONTROL.failed)) throw new StepGivenUp(true);
 }
 
 /** Returns when all threads have come here. What they wrote before is then there for all. Throws StepGivenUp in all alike. */
@@ -68,8 +64,11 @@ export function passBarrier(control: Int32Array<SharedArrayBuffer>, threads: num
   if (Atomics.load(control, CONTROL.isAborted)) throw new StepGivenUp(false);
 }
 
-/** Tells everybody who waits that a thread is lost. */
+/** Wakes everybody who waits, now or later: a thread is lost. */
 export function giveUp(control: Int32Array<SharedArrayBuffer>): void {
   Atomics.store(control, CONTROL.failed, 1);
-  for (const index of [CONTROL.passed, CONTROL.command, CONTROL.done]) Atomics.notify(control, index);
+  for (const index of [CONTROL.passed, CONTROL.command, CONTROL.done]) {
+    Atomics.add(control, index, 1);
+    Atomics.notify(control, index);
+  }
 }

@@ -12,7 +12,7 @@ import { FIRST_SUM, META_BYTES, SCALED_SUM, SECOND_SUM, SUM } from './quantize';
 
 /** How far ahead lines are touched. Memory after the last weight must reach this far, twice. */
 @inline
-const AHEAD: usize = 1024;
+const AHEAD: usize = 640;
 
 /** Products of a [rows, 32 x blocks] matrix with one token's activations `q`, of which `meta` says scales and sums. */
 @inline
