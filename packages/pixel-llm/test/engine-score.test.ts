@@ -77,6 +77,17 @@ describe('Scoring', () => {
     }
   });
 
+  test('weights that are no numbers are an error, not scores', async () => {
+    const weights = tinyWeights();
+    const { readPlane } = weights;
+    weights.readPlane = async (name, plane, rows, target, signal) => {
+      await readPlane.call(weights, name, plane, rows, target, signal);
+      if (name === 'output_norm.weight') target.fill(0xff);
+    };
+    await using model = await loadModel(weights, { device: 'reference' });
+    await assert.rejects(model.score([1, 40, 41]), (error) => isPixelError(error, 'not-finite'));
+  });
+
   test('a single token has nothing to be judged by; none, or one outside the vocabulary, is refused', async () => {
     await using model = await load();
     const { scored, perplexity, meanNegativeLogLikelihood } = await model.score([1]);

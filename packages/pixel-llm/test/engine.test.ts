@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { selectBackend } from '../src/backends/select.ts';
 import type { Executor } from '../src/backends/types.ts';
 import { isPixelError, PixelError } from '../src/core/errors.ts';
@@ -241,6 +242,7 @@ describe('A session', () => {
     session.dispose();
     session.dispose();
     await assert.rejects(session.generate('a dog', LONG).complete(), hasCode('disposed'));
+    assert.throws(() => session.fork(), hasCode('disposed'));
   });
 
   test('turns a conversation into the text of the model’s chat template, and refuses without one', async () => {
@@ -288,6 +290,39 @@ describe('Several sessions', () => {
 });
 
 describe('The step queue', () => {
+  test('what breaks one step of a batch falls on no other', async () => {
+    await using model = await load({ sequences: 3 });
+    const write = (options: GenerateOptions) =>
+      model
+        .createSession()
+        .generate('the cat', { ...LONG, maxTokens: 4, ...options })
+        .complete();
+    const alone = await write({});
+    const nothingAllowed = Array.from({ length: model.vocab }, (_, token) => [token, -Infinity] as const);
+    const broken = assert.rejects(write({ logitBias: nothingAllowed }), hasCode('not-finite'));
+    const [beside] = await Promise.all([write({}), broken]);
+    assert.deepEqual(beside.tokens, alone.tokens);
+  });
+
+  test('an aborted step does not wait for the one that runs, and gives its pages back', async () => {
+    let release = (): void => {};
+    const { executor } = await recordingExecutor(() => new Promise<void>((resolve) => (release = resolve)));
+    const store = new SequenceStore(executor);
+    const running = store.create().append([1, 2]);
+    while (store.freePages === executor.pageCount) await setImmediate();
+    await setImmediate();
+    const abort = new AbortController();
+    const waiting = store.create().append([3, 4], { signal: abort.signal });
+    await setImmediate();
+    assert.equal(store.freePages, executor.pageCount - 2);
+    abort.abort();
+    await assert.rejects(waiting, hasCode('aborted'));
+    assert.equal(store.freePages, executor.pageCount - 1);
+    release();
+    await running;
+    await store.dispose();
+  });
+
   test('joins what waits into one batch, keeps read-backs alone, and cutting the prompt changes nothing', async () => {
     const batches: number[] = [];
     const { executor } = await recordingExecutor((sizes) => batches.push(sizes));
@@ -379,7 +414,7 @@ const SETTINGS = {
 } as const;
 
 /** The reference executor of the tiny model; `observe` gets the number of tokens of each batch first. */
-async function recordingExecutor(observe: (tokens: number) => void): Promise<{ executor: Executor }> {
+async function recordingExecutor(observe: (tokens: number) => unknown): Promise<{ executor: Executor }> {
   const weights = tinyWeights();
   const backend = await selectBackend('reference');
   const inner = await backend.load(buildProgram(weights.head), weights, { pageCount: 8 });
@@ -389,7 +424,7 @@ async function recordingExecutor(observe: (tokens: number) => void): Promise<{ e
     pageTokens: inner.pageTokens,
     pageCount: inner.pageCount,
     async step(batch, options) {
-      observe(batch.positions.length);
+      await observe(batch.positions.length);
       return inner.step(batch, options);
     },
     copyPage: (from, to, tokens) => inner.copyPage(from, to, tokens),

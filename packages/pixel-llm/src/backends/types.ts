@@ -98,6 +98,7 @@ export interface Executor {
   step(batch: Batch, options?: StepOptions): Promise<StepResult>;
   /** Copies the first `tokens` positions of a page, in every layer: what a fork does with its partial page. */
   copyPage(from: number, to: number, tokens: number): Promise<void>;
+  /** Ends what runs, which throws `disposed`, and gives the memory back. Harmless twice. */
   dispose(): Promise<void>;
 }
 

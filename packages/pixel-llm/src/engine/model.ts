@@ -69,7 +69,7 @@ export class Model implements AsyncDisposable, Disposable {
 
   /**
    * ln p of each token of a text given those before it, with the likeliest tokens in its place. Long texts go in windows.
-   * Throws `bad-argument`, `aborted`, `disposed`, `out-of-memory`.
+   * Throws `bad-argument`, `not-finite`, `aborted`, `disposed`, `out-of-memory`.
    */
   async score(text: Prompt, options: ScoreOptions = {}): Promise<Score> {
     this.#check();

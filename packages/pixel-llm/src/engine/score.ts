@@ -3,6 +3,8 @@
  * longer than the context goes in windows that overlap by half, so that every token outside the first window is judged with at
  * least half a context before it; a beginning-of-text token stands at the head of every window, as the model was trained.
  */
+import { likeliest } from '../backends/reference/likeliest.ts';
+import { logSumExp } from '../backends/reference/softmax.ts';
 import { PixelError } from '../core/errors.ts';
 import type { WorkOptions } from '../core/progress.ts';
 import { checkWhole } from './sampling-options.ts';
@@ -44,7 +46,7 @@ export interface ScoreContext {
 /** Logits read back in one step at most: 16 MB of them, however large the vocabulary. */
 const MOST_LOGITS = 4_194_304;
 
-/** Throws `bad-argument`, `aborted`, `disposed`, `out-of-memory`. */
+/** Throws `bad-argument`, `not-finite`, `aborted`, `disposed`, `out-of-memory`. */
 export async function scoreTokens(
   context: ScoreContext,
   tokens: readonly number[],
@@ -65,11 +67,12 @@ export async function scoreTokens(
       const logits = await context.sequence.appendForLogits(part, signal);
       for (let entry = Math.max(0, window.history - start); entry < part.length; entry++) {
         const row = logits.subarray(entry * context.vocab, (entry + 1) * context.vocab);
-        const logSum = logSumExp(row);
-        positions.push({ token: tokens[positions.length] as number, logprob, top: likeliest(row, top, logSum) });
+        const logSum = finiteLogSum(row);
+        const best = likeliest(row, top).map((next) => [next, row[next]! - logSum] as const);
+        positions.push({ token: tokens[positions.length]!, logprob, top: best });
         sum -= logprob ?? 0;
         const next = tokens[positions.length];
-        logprob = next === undefined ? null : (row[next] as number) - logSum;
+        logprob = next === undefined ? null : row[next]! - logSum;
       }
       onProgress?.({ phase: 'scoring', done: positions.length, total: tokens.length, unit: 'tokens' });
     }
@@ -83,6 +86,12 @@ export async function scoreTokens(
     meanNegativeLogLikelihood: mean,
     perplexity: mean === null ? null : Math.exp(mean),
   };
+}
+
+function finiteLogSum(logits: Float32Array): number {
+  const logSum = logSumExp(logits);
+  if (Number.isFinite(logSum)) return logSum;
+  throw new PixelError('not-finite', 'The model computed logits that are not numbers: its weights are unusable.');
 }
 
 interface Window {
@@ -101,28 +110,4 @@ function* windowsOf(tokens: readonly number[], { contextLength, beginOfText }: S
     const body = tokens.slice(start - overlap, start + stride);
     yield { tokens: [...head, ...body], history: head.length + overlap };
   }
-}
-
-/** ln of the sum of exp of the logits, in f64 and without overflow. */
-function logSumExp(logits: Float32Array): number {
-  let largest = Number.NEGATIVE_INFINITY;
-  for (const logit of logits) if (logit > largest) largest = logit;
-  let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - largest);
-  return largest + Math.log(sum);
-}
-
-/** The `count` largest logits, best first (of equal ones the lower token first), as ln p. */
-function likeliest(logits: Float32Array, count: number, logSum: number): [number, number][] {
-  const best: [number, number][] = [];
-  for (let token = 0; token < logits.length; token++) {
-    const logit = logits[token] as number;
-    const full = best.length >= count;
-    if (full && (count === 0 || logit <= (best[count - 1]?.[1] ?? 0))) continue;
-    let place = full ? count - 1 : best.length;
-    while (place > 0 && logit > (best[place - 1]?.[1] ?? 0)) place--;
-    best.splice(place, 0, [token, logit]);
-    if (full) best.pop();
-  }
-  return best.map(([token, logit]) => [token, logit - logSum]);
 }

@@ -108,7 +108,7 @@ export class Sequence {
 
   /** Takes the sequence for one piece of work; its pages stay until the claim is disposed of. Throws `bad-argument`, `disposed`. */
   claim(): Disposable {
-    if (this.#disposed) throw new PixelError('disposed', 'The session was disposed of.');
+    if (this.#disposed) throw disposedSession();
     if (this.#claimed) {
       throw new PixelError(
         'bad-argument',
@@ -149,8 +149,9 @@ export class Sequence {
     this.#tokens.length = length;
   }
 
-  /** A second sequence with the same tokens; the cache is shared until the two part. */
+  /** A second sequence with the same tokens; the cache is shared until the two part. Throws `disposed`. */
   fork(): Sequence {
+    if (this.#disposed) throw disposedSession();
     const copy = new Sequence(this.#queue, this.#table.fork(), this.#hooks, this.#tokens);
     this.#hooks.forked(copy);
     return copy;
@@ -169,11 +170,22 @@ export class Sequence {
     step: Omit<Parameters<StepQueue['run']>[0], 'tokens' | 'start' | 'pages'>,
   ): Promise<StepResult> {
     throwIfAborted(step.signal);
-    if (this.#disposed) throw new PixelError('disposed', 'The session was disposed of.');
-    await this.#table.reserve(tokens.length);
-    const result = await this.#queue.run({ ...step, tokens, start: this.#table.length, pages: [...this.#table.pages] });
-    this.#table.advance(tokens.length);
-    for (const token of tokens) this.#tokens.push(token);
-    return result;
+    if (this.#disposed) throw disposedSession();
+    try {
+      await this.#table.reserve(tokens.length);
+      const pages = [...this.#table.pages];
+      const result = await this.#queue.run({ ...step, tokens, start: this.#table.length, pages });
+      this.#table.advance(tokens.length);
+      for (const token of tokens) this.#tokens.push(token);
+      return result;
+    } catch (error) {
+      // Pages reserved for nothing would be missing elsewhere.
+      this.#table.truncate(this.#table.length);
+      throw error;
+    }
   }
+}
+
+function disposedSession(): PixelError {
+  return new PixelError('disposed', 'The session was disposed of.');
 }

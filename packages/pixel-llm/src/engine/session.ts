@@ -42,7 +42,7 @@ export class Session {
     return new Generation({ sequence: this.#sequence, tokenizer, vocab, contextLength, chunkTokens }, tokens, options);
   }
 
-  /** A second session that starts with this one's cache: two continuations of one prompt pay for it once. */
+  /** A second session that starts with this one's cache: two continuations of one prompt pay for it once. Throws `disposed`. */
   fork(): Session {
     return new Session(this.#model, this.#sequence.fork());
   }

@@ -34,7 +34,7 @@ export class StepQueue {
   /** Settles when whatever uses the executor now is done. */
   #busy: Promise<unknown> = Promise.resolve();
   #pumping = false;
-  #closed = false;
+  #closing: Promise<void> | undefined;
 
   /** Steps are joined up to `batchTokens` tokens a batch; a single longer step still runs. */
   constructor(executor: Executor, batchTokens: number) {
@@ -43,11 +43,20 @@ export class StepQueue {
   }
 
   /** Runs the step, alone or with others. Throws what Executor.step throws, `aborted`, and `disposed` after `close`. */
-  run(step: SequenceStep): Promise<StepResult> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ step, resolve, reject });
-      if (!this.#pumping) void this.#pump();
-    });
+  async run(step: SequenceStep): Promise<StepResult> {
+    const { signal } = step;
+    throwIfAborted(signal);
+    const { promise, resolve, reject } = Promise.withResolvers<StepResult>();
+    const waiting = { step, resolve, reject };
+    this.#waiting.push(waiting);
+    if (!this.#pumping) void this.#pump();
+    const leave = (): void => this.#leave(waiting);
+    signal?.addEventListener('abort', leave);
+    try {
+      return await promise;
+    } finally {
+      signal?.removeEventListener('abort', leave);
+    }
   }
 
   /** Copies the start of a KV page, between two steps. */
@@ -55,13 +64,11 @@ export class StepQueue {
     return this.#exclusively(() => this.#executor.copyPage(from, to, tokens));
   }
 
-  /** Waits for the running step, refuses the waiting ones, and disposes of the executor. Harmless twice. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    for (const { reject } of this.#waiting.splice(0)) reject(disposed());
-    await this.#busy.catch(() => {});
-    await this.#executor.dispose();
+  /** Refuses the waiting steps and disposes of the executor, which ends the running one. Harmless twice. */
+  close(): Promise<void> {
+    refuse(this.#waiting.splice(0), disposed());
+    this.#closing ??= this.#executor.dispose();
+    return this.#closing;
   }
 
   async #pump(): Promise<void> {
@@ -71,22 +78,35 @@ export class StepQueue {
       // backend that computes on this thread.
       await nextTurn();
       const batch = this.#takeBatch();
-      if (batch.length > 0) await this.#exclusively(() => this.#runBatch(batch)).catch((error) => refuse(batch, error));
+      if (batch.length > 0) await this.#runOrRefuse(batch);
     }
     this.#pumping = false;
   }
 
-  /** The steps that wait longest and fit into one batch. Those whose signal has fired are refused. */
+  /** An aborted step that waits need not wait for the one that runs. */
+  #leave(waiting: Waiting): void {
+    const place = this.#waiting.indexOf(waiting);
+    if (place < 0) return;
+    this.#waiting.splice(place, 1);
+    waiting.reject(new PixelError('aborted', 'Stopped.', { cause: waiting.step.signal?.reason }));
+  }
+
+  /** What one step breaks must not fall on the others of its batch: when a batch fails, each of its steps runs again, alone. */
+  async #runOrRefuse(batch: readonly Waiting[]): Promise<void> {
+    try {
+      await this.#exclusively(() => this.#runBatch(batch));
+    } catch (error) {
+      if (batch.length === 1) refuse(batch, error);
+      else for (const step of batch) await this.#runOrRefuse([step]);
+    }
+  }
+
+  /** The steps that wait longest and fit into one batch. */
   #takeBatch(): Waiting[] {
     const batch: Waiting[] = [];
     let tokens = 0;
     while (this.#waiting.length > 0) {
       const next = this.#waiting[0]!;
-      if (next.step.signal?.aborted) {
-        this.#waiting.shift();
-        refuseAborted(next);
-        continue;
-      }
       const joins =
         tokens + next.step.tokens.length <= this.#batchTokens && !next.step.readBack && !batch[0]?.step.readBack;
       if (batch.length > 0 && !joins) break;
@@ -118,7 +138,7 @@ export class StepQueue {
     const turn = this.#busy
       .catch(() => {})
       .then(() => {
-        if (this.#closed) throw disposed();
+        if (this.#closing) throw disposed();
         return work();
       });
     this.#busy = turn;
@@ -156,14 +176,6 @@ function joinSteps(steps: readonly SequenceStep[]): Batch {
 
 function refuse(waiting: readonly Waiting[], error: unknown): void {
   for (const { reject } of waiting) reject(error);
-}
-
-function refuseAborted({ step, reject }: Waiting): void {
-  try {
-    throwIfAborted(step.signal);
-  } catch (error) {
-    reject(error);
-  }
 }
 
 function disposed(): PixelError {

@@ -2,14 +2,18 @@
  * The Node side of pxi/: opens models by path or URL, and hashes on a thread of its own. Importing it installs what core/ has
  * for Node.
  */
+import { readdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { ByteSource, ReadOptions } from '../core/byte-source.ts';
+import { isPixelError } from '../core/errors.ts';
 import { openHttpByteSource } from '../core/http-byte-source.ts';
 import { openFileByteSource } from '../core/node.ts';
 import type { HashAnswer, HashRequest } from './hash-worker/messages.ts';
 import type { ModelContent } from './model-content.ts';
 import { openContent, openWeights } from './open-weights.ts';
 import { openPictureSet, type PictureSet } from './picture-set.ts';
+import { isFirstOfSet } from './set-names.ts';
 import type { StreamHasher } from './stream-hasher.ts';
 import type { WeightSource } from './weight-source.ts';
 
@@ -28,9 +32,26 @@ export async function openPictureSetFile(pathOrUrl: string, options: ReadOptions
   return openPictureSet(await openSource(pathOrUrl, options), siblings(options));
 }
 
-/** A file or, for http: and https:, what a server has. */
-export function openSource(pathOrUrl: string, { signal }: ReadOptions = {}): Promise<ByteSource> {
-  return /^https?:\/\//i.test(pathOrUrl) ? openHttpByteSource(pathOrUrl, { signal }) : openFileByteSource(pathOrUrl);
+/**
+ * A file or, for http: and https:, what a server has. `model.pxi.png` also opens `model-00001-of-0000N.pxi.png`: a model that
+ * takes several pictures keeps the name it was converted under.
+ */
+export async function openSource(pathOrUrl: string, { signal }: ReadOptions = {}): Promise<ByteSource> {
+  if (/^https?:\/\//i.test(pathOrUrl)) return openHttpByteSource(pathOrUrl, { signal });
+  try {
+    return await openFileByteSource(pathOrUrl);
+  } catch (error) {
+    const first = isPixelError(error, 'file-not-found') ? await firstOfSet(pathOrUrl) : undefined;
+    if (first === undefined) throw error;
+    return openFileByteSource(first);
+  }
+}
+
+/** The first file of the one set of that name; undefined when there is none, or more than one to choose from. */
+async function firstOfSet(path: string): Promise<string | undefined> {
+  const names = await readdir(dirname(path)).catch(() => []);
+  const firsts = names.filter((name) => isFirstOfSet(name, basename(path)));
+  return firsts.length === 1 ? join(dirname(path), firsts[0] ?? '') : undefined;
 }
 
 function siblings(options: ReadOptions): ReadOptions & { openSibling: (name: string) => Promise<ByteSource> } {

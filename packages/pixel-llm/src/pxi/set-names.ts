@@ -20,6 +20,15 @@ export function siblingNames(name: string, count: number): string[] | undefined 
   return Array.from({ length: count }, (_, index) => `${before}${five(index + 1)}-of-${five(count)}${after}`);
 }
 
+/** True for the name of the first file of a set (GGUF or pictures) that was written under `name`. */
+export function isFirstOfSet(candidate: string, name: string): boolean {
+  const [, stem, ending] = /^(.*?)((?:\.pxi)?\.png|\.gguf)$/i.exec(name) ?? [];
+  if (stem === undefined || ending === undefined || !candidate.startsWith(`${stem}-00001-of-`)) return false;
+  return (
+    candidate.endsWith(ending) && /^\d{5}$/.test(candidate.slice(stem.length + '-00001-of-'.length, -ending.length))
+  );
+}
+
 function five(number: number): string {
   return String(number).padStart(5, '0');
 }
