@@ -13,13 +13,13 @@ import type { WeightPlacement } from './weight-placement.ts';
 
 /** Where a thread's weights go: its share, or a message to it. */
 export interface ShareLoader {
-  /** Throws `not-finite`. */
+  /** The planes are the loader's until it is done, or for good where it transfers them. Throws `not-finite`. */
   pack(name: string, firstRow: number, count: number, planes: Uint8Array<ArrayBuffer>[]): void | Promise<void>;
   setVector(name: string, values: Float32Array<ArrayBuffer>): void | Promise<void>;
 }
 
-/** Weights read at once. */
-const PIECE_WEIGHTS = 1 << 20;
+/** Bytes of a tensor read at once: no more than a GGUF file's reader keeps, so that the second plane costs no second read. */
+const PIECE_BYTES = 1 << 20;
 
 /** Throws what the source and the loaders throw, `not-finite`, `aborted`. */
 export async function loadShares(
@@ -29,11 +29,12 @@ export async function loadShares(
   rowCuts: ReadonlyMap<string, Cuts>,
   { signal, onProgress }: Pick<LoadOptions, 'signal' | 'onProgress'>,
 ): Promise<void> {
+  const staging = new Staging();
   let done = 0;
   for (const { weight, format } of placements) {
     throwIfAborted(signal);
     onProgress?.({ phase: 'loading', done, total: placements.length, unit: 'tensors' });
-    if (format) await loadMatrix(weight, format, source, loaders, rowCuts.get(weight.name)!, signal);
+    if (format) await loadMatrix(weight, format, source, loaders, rowCuts.get(weight.name)!, staging, signal);
     else await loadVector(weight, source, loaders, signal);
     done++;
   }
@@ -63,15 +64,18 @@ async function loadMatrix(
   source: WeightSource,
   loaders: readonly ShareLoader[],
   cuts: Cuts,
+  staging: Staging,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const step = Math.max(4, Math.floor(PIECE_WEIGHTS / (weight.shape[1] ?? 1) / 4) * 4);
+  const { blockBytes, blockElements } = tensorTypeByName(weight.type)!;
+  const rowBytes = ((weight.shape[1] ?? 1) * blockBytes) / blockElements;
+  const step = Math.max(4, Math.floor(PIECE_BYTES / rowBytes / 4) * 4);
   for (const [thread, loader] of loaders.entries()) {
     const [first, last] = [cuts[thread]!, cuts[thread + 1]!];
     for (let start = first; start < last; start += step) {
       throwIfAborted(signal);
       const end = Math.min(last, start + step);
-      const planes = await readPiece(weight, format, source, { start, end }, signal);
+      const planes = await readPiece(weight, format, source, { start, end }, staging, signal);
       await loader.pack(weight.name, start - first, end - start, planes);
     }
   }
@@ -83,19 +87,34 @@ async function readPiece(
   format: PackedFormat,
   source: WeightSource,
   rows: RowRange,
+  staging: Staging,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array<ArrayBuffer>[]> {
   if (format.name !== type) return [widened(await readRows(source, name, rows, { signal }), format)];
   const tensorType = tensorTypeByName(type)!;
   const blocks = ((rows.end - rows.start) * (shape[1] ?? 1)) / tensorType.blockElements;
   const planes: Uint8Array<ArrayBuffer>[] = [];
-  for (const plane of format.planes) {
+  for (const [i, plane] of format.planes.entries()) {
     if (!plane) continue;
-    const bytes = new Uint8Array(blocks * planeField(tensorType, plane).bytes);
+    const bytes = staging.take(i, blocks * planeField(tensorType, plane).bytes);
     await source.readPlane(name, plane, rows, bytes, { signal });
     planes.push(bytes);
   }
   return planes;
+}
+
+/** Memory for planes on their way, used again and again where it was not transferred to another thread. */
+class Staging {
+  readonly #buffers: ArrayBuffer[] = [];
+
+  take(index: number, bytes: number): Uint8Array<ArrayBuffer> {
+    let buffer = this.#buffers[index];
+    if (!buffer || buffer.byteLength < bytes) {
+      buffer = new ArrayBuffer(bytes);
+      this.#buffers[index] = buffer;
+    }
+    return new Uint8Array(buffer, 0, bytes);
+  }
 }
 
 function widened(values: Float32Array<ArrayBuffer>, format: PackedFormat): Uint8Array<ArrayBuffer> {
