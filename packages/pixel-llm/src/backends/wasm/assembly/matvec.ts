@@ -163,7 +163,7 @@ function dotHalf(bits: i32, wide: i32, half: i32, p: usize, q: usize, c: v128): 
 
 /** Every 512 bytes or so, the eight lines AHEAD; five-bit blocks need ten, six-bit ones twelve. */
 @inline
-function touch(bits: i32, block: i32, p: usize): void {
+export function touch(bits: i32, block: i32, p: usize): void {
   if (block & (bits === 8 ? 3 : 7)) return;
   touchLines(p + AHEAD);
   touchLines(p + AHEAD + 256);

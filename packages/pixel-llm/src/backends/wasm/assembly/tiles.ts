@@ -15,7 +15,7 @@ import {
   weightVector,
 } from './blocks';
 import { ACTIVATION_BYTES, dot, loadHalves, multiplyAdd } from './dot';
-import { finish, fold, loadBytes, loadSignedBytes } from './matvec';
+import { finish, fold, loadBytes, loadSignedBytes, touch } from './matvec';
 import { FIRST_SUM, META_BYTES, SCALED_SUM, SUM } from './quantize';
 
 /** Bytes of a panel's block: 128 of weights, four scales of each half, four minimums. */
@@ -85,6 +85,7 @@ export function unpackGroup(bits: i32, scaling: i32, group: usize, blocks: i32, 
   let d = scaleFactor;
   let least = minimumFactor;
   for (let block = 0; block < blocks; block++) {
+    touch(bits, block, quants);
     if (scaling === PLAIN || scaling === MINIMUM) {
       v128.store(panel, f32x4.mul(loadHalves(scales), scaleFactor), SCALES);
       if (scaling === MINIMUM) v128.store(panel, f32x4.mul(loadHalves(scales + 8), minimumFactor), MINIMUMS);
