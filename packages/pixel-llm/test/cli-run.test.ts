@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -36,6 +36,11 @@ describe('pixel-llm run', { concurrency: 2 }, () => {
     ]);
     assert.ok(argument.stdout.length > 0);
     assert.deepEqual([option.stdout, stdin.stdout], [argument.stdout, argument.stdout]);
+  });
+
+  test('a folder as stdin is refused, not taken for an empty text', async () => {
+    const { code, stderr } = await runCommand(['run', model], { stdin: openSync(folder, 'r') });
+    assert.deepEqual([code, stderr], [2, 'pixel-llm: stdin is a folder, not a file.\n']);
   });
 
   test('--json writes an object for each token, then the summary', async () => {

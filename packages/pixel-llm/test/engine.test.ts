@@ -143,6 +143,18 @@ describe('Generation', () => {
   });
 });
 
+describe('The prompt', () => {
+  test('as a text gets the token that begins one, also when it is empty; as tokens it stays as it is', async () => {
+    await using model = await load();
+    const session = model.createSession();
+    assert.deepEqual(session.generate('').promptTokens, [1]);
+    assert.equal(session.generate('the').promptTokens[0], 1);
+    assert.deepEqual(session.generate([2, 2]).promptTokens, [2, 2]);
+    const special = await session.generate([1, 2, 0], { ...LONG, maxTokens: 2 }).complete();
+    assert.equal(special.tokens.length, 2);
+  });
+});
+
 describe('The context', () => {
   test('a prompt that does not fit is refused before anything runs; one that fits exactly gives one token', async () => {
     await using model = await load({ contextLength: 20 });
@@ -286,6 +298,42 @@ describe('Several sessions', () => {
     await busy.return();
     const again = await idle.generate(new Array<number>(100).fill(9), { ...LONG, maxTokens: 5 }).complete();
     assert.deepEqual(again.tokens, first.tokens);
+  });
+});
+
+describe('The sequences of a store', () => {
+  const full = new Array<number>(64).fill(5);
+
+  test('give their pages to a busy one, the one first that was not used for longest', async () => {
+    const { executor } = await recordingExecutor(() => {});
+    const store = new SequenceStore(executor);
+    const sequences = Array.from({ length: 8 }, () => store.create());
+    for (const sequence of sequences) {
+      using _claim = sequence.claim();
+      await sequence.append(full);
+    }
+    sequences[0]?.claim()[Symbol.dispose]();
+    assert.equal(store.freePages, 0);
+    await store.create().append([1]);
+    assert.deepEqual(
+      sequences.map(({ tokens }) => tokens.length),
+      [64, 0, 64, 64, 64, 64, 64, 64],
+    );
+    await store.dispose();
+  });
+
+  test('give their pages back when disposed of, a claimed one at the end of its work', async () => {
+    const { executor } = await recordingExecutor(() => {});
+    const store = new SequenceStore(executor);
+    const sequence = store.create();
+    const claim = sequence.claim();
+    await sequence.append(full);
+    sequence.dispose();
+    assert.equal(store.freePages, executor.pageCount - 1);
+    await assert.rejects(sequence.append([1]), hasCode('disposed'));
+    claim[Symbol.dispose]();
+    assert.equal(store.freePages, executor.pageCount);
+    await store.dispose();
   });
 });
 
