@@ -70,9 +70,13 @@ let temporaryNumber = 0;
 
 /**
  * A file that appears under its name only when whole: written beside it under a temporary name, flushed to disk and renamed.
- * An interruption at any moment leaves the old file, or none.
+ * An interruption at any moment leaves the old file, or none. Throws `file-not-found`, `io`, and `bad-argument` for a folder.
  */
 export async function openFileByteSink(path: string, { sync = true }: { sync?: boolean } = {}): Promise<ByteSink> {
+  // Renaming would fail as well, but only after all the work.
+  if ((await stat(path).catch(() => undefined))?.isDirectory()) {
+    throw new PixelError('bad-argument', `${path} is a folder: name the file to write.`);
+  }
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${temporaryNumber++}.part`);
   try {
     return new FileByteSink(path, temporary, await open(temporary, 'wx+'), sync);
