@@ -79,6 +79,8 @@ function runTests(): void {
     [
       '--test',
       '--test-concurrency=2',
+      // A test that hangs must fail, not hold everything up.
+      '--test-timeout=180000',
       '--conditions=pixel-llm-source',
       `--test-reporter=./scripts/reporter.ts`,
       ...(options.only === undefined ? coverage : []),
