@@ -4,6 +4,7 @@
  */
 import { Command } from 'commander';
 import packageFacts from '../../package.json' with { type: 'json' };
+import { registerChat } from './chat.ts';
 import type { CommandContext, RegisterCommand } from './command.ts';
 import { registerConvert } from './convert.ts';
 import { registerFs } from './fs.ts';
@@ -21,6 +22,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerRender,
   registerVerify,
   registerRun,
+  registerChat,
   registerScore,
   registerFs,
   registerMakeModel,
