@@ -18,10 +18,10 @@ export type {
   GenerationResult,
 } from './engine/generation.ts';
 export { type LoadModelOptions, loadModel, type ModelSource } from './engine/load-model.ts';
-export type { Model } from './engine/model.ts';
+export type { Model, RestoredSession } from './engine/model.ts';
 export type { SamplingOptions } from './engine/sampling-options.ts';
 export type { Score, ScoredPosition, ScoreOptions } from './engine/score.ts';
-export type { Prompt, Session } from './engine/session.ts';
+export type { Prompt, SaveSessionOptions, Session } from './engine/session.ts';
 export { dequantize } from './gguf/dequantize.ts';
 export type { Metadata, MetadataValue, TensorInfo } from './gguf/head.ts';
 export { quantize } from './gguf/quantize.ts';

@@ -2,6 +2,7 @@
 import { PixelError } from '../core/errors.ts';
 import type { CommandContext } from './command.ts';
 import { type Conversation, PARAMETERS } from './conversation.ts';
+import { printable } from './printable.ts';
 
 const HELP = `/system TEXT           how the model should answer; without TEXT: show it; /system - takes it away
 /retry                 another answer to the last message
@@ -20,6 +21,8 @@ const COMMANDS: Readonly<Record<string, ChatCommand>> = {
   help: (_, __, context) => context.note(HELP),
   system: showOrSetSystem,
   params: showOrSetParameter,
+  save,
+  load,
   clear(_, conversation, context) {
     conversation.clear();
     context.note('(a new conversation)');
@@ -36,6 +39,22 @@ export async function runChatCommand(
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) throw new PixelError('bad-argument', `There is no command /${name}; /help lists them.`);
   await command(argument, conversation, context);
+}
+
+async function save(argument: string, conversation: Conversation, context: CommandContext): Promise<void> {
+  const [, flag, name] = /^(--cache\s+)?(.*)$/s.exec(argument) ?? [];
+  if (!name || name.startsWith('--')) throw new PixelError('bad-argument', '/save needs a file: /save talk.pxi.png');
+  const path = name.endsWith('.png') ? name : `${name}.pxi.png`;
+  await conversation.save(path, { cache: flag !== undefined, signal: context.signal });
+  context.note(`(saved in ${printable(path)})`);
+}
+
+async function load(path: string, conversation: Conversation, context: CommandContext): Promise<void> {
+  if (path === '') throw new PixelError('bad-argument', '/load needs a file: /load talk.pxi.png');
+  const { signal } = context;
+  await context.withProgress((onProgress) => conversation.load(path, { signal, onProgress }));
+  const last = conversation.messages.at(-1)?.content ?? '';
+  context.note(`(${conversation.messages.length} messages, the last one: ${JSON.stringify(printable(last, 60))})`);
 }
 
 function showOrSetSystem(text: string, conversation: Conversation, context: CommandContext): void {

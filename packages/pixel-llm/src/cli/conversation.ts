@@ -1,5 +1,8 @@
 /** A conversation with a model, as `chat` holds it: its messages, its settings, and the session that answers. */
 import { isPixelError, PixelError } from '../core/errors.ts';
+import { openFileByteSink, openFileByteSource, pathExists } from '../core/node.ts';
+import type { WorkOptions } from '../core/progress.ts';
+import { openConversation } from '../engine/conversation-file.ts';
 import type { FinishReason, GenerateOptions } from '../engine/generation.ts';
 import type { Model } from '../engine/model.ts';
 import { checkWhole, createSampler } from '../engine/sampling-options.ts';
@@ -100,6 +103,23 @@ export class Conversation implements Disposable {
     this.#messages = this.#messages.slice(0, this.system === undefined ? 0 : 1);
   }
 
+  /** Writes it as a picture; another conversation may be replaced, no other file. Throws `file-exists`, `io`. */
+  async save(path: string, options: { cache: boolean; signal: AbortSignal }): Promise<void> {
+    if (await pathExists(path)) await refuseOtherFile(path);
+    await this.#session.save(await openFileByteSink(path), { ...options, messages: this.#messages });
+  }
+
+  /** Goes on with a saved one; on any failure this one stays as it is. Throws as Model.restoreSession. */
+  async load(path: string, options: WorkOptions): Promise<void> {
+    const { session, messages, settings } = await this.model.restoreSession(await openFileByteSource(path), options);
+    this.#session.dispose();
+    this.#session = session;
+    this.#messages = messages;
+    // The rest of its settings is what it is given on the command line.
+    const chosen = PARAMETERS.filter((name) => settings[name] !== undefined).map((name) => [name, settings[name]]);
+    this.#options = { ...this.#options, ...Object.fromEntries(chosen) };
+  }
+
   [Symbol.dispose](): void {
     this.#session.dispose();
   }
@@ -119,5 +139,14 @@ export class Conversation implements Disposable {
     const content = generation.result?.text ?? '';
     this.finishReason = generation.result?.finishReason;
     this.#messages = [...messages, { role: 'assistant', content }];
+  }
+}
+
+async function refuseOtherFile(path: string): Promise<void> {
+  try {
+    const conversation = await openConversation(await openFileByteSource(path));
+    await conversation.dispose();
+  } catch (cause) {
+    throw new PixelError('file-exists', `${path} exists and is no conversation: name another file.`, { cause });
   }
 }

@@ -65,6 +65,8 @@ export interface GenerationContext {
   readonly vocab: number;
   readonly contextLength: number;
   readonly chunkTokens: number;
+  /** Called when the work begins. */
+  onBegin?(generation: Generation): void;
 }
 
 export class Generation implements AsyncIterable<GeneratedPiece> {
@@ -120,6 +122,16 @@ export class Generation implements AsyncIterable<GeneratedPiece> {
     };
   }
 
+  /** The text so far, prompt and answer. */
+  get textTokens(): number[] {
+    return [...this.promptTokens, ...this.#tokens];
+  }
+
+  /** The options, with the seed in use: what gives the same tokens again. */
+  get settings(): GenerateOptions {
+    return { ...this.#options, seed: this.seed };
+  }
+
   /** Runs to the end without a loop. */
   async complete(): Promise<GenerationResult> {
     for await (const _ of this);
@@ -131,6 +143,7 @@ export class Generation implements AsyncIterable<GeneratedPiece> {
     if (this.#begun) throw new PixelError('bad-argument', 'A generation can be iterated once: call generate again.');
     this.#begun = true;
     using _claim = this.#context.sequence.claim();
+    this.#context.onBegin?.(this);
     let failed = false;
     try {
       yield* this.#pieces();

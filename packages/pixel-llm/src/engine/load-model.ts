@@ -16,6 +16,7 @@ import { createChatTemplate } from '../tokenizer/chat-template.ts';
 import { createTokenizer } from '../tokenizer/tokenizer.ts';
 import { type AvailableMemory, checkMemory } from './memory.ts';
 import { Model } from './model.ts';
+import { sampledWeights, WeightSamples } from './model-identity.ts';
 import { checkWhole } from './sampling-options.ts';
 
 /** A GGUF or .pxi.png as bytes, or anything that gives weights. */
@@ -72,8 +73,9 @@ async function loadFromWeights(
   const pageTokens = DEFAULT_PAGE_TOKENS;
   const pages = { pageTokens, pageCount: Math.ceil(context / pageTokens) * sequences };
   const memoryBytes = checkMemory(name, program, backend, pages, availableMemory);
-  const executor = await backend.load(program, weights, { ...pages, signal, onProgress });
-  return new Model({ name, head, tokenizer, chatTemplate, contextLength: context, executor, memoryBytes });
+  const samples = new WeightSamples();
+  const executor = await backend.load(program, sampledWeights(weights, samples), { ...pages, signal, onProgress });
+  return new Model({ name, head, tokenizer, chatTemplate, contextLength: context, executor, memoryBytes, samples });
 }
 
 /** Opens what is not a WeightSource yet; the other files of a set on a server are asked for beside it. */

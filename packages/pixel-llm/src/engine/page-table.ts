@@ -80,6 +80,10 @@ export class PageTable {
     return this.#length;
   }
 
+  get pageTokens(): number {
+    return this.#pool.pageTokens;
+  }
+
   /** Page i holds positions i x pageTokens to (i + 1) x pageTokens - 1. */
   get pages(): readonly number[] {
     return this.#pages;

@@ -92,6 +92,11 @@ export class Sequence {
     this.#lastUsed = hooks.tick();
   }
 
+  /** Positions a page of the cache holds. */
+  get pageTokens(): number {
+    return this.#table.pageTokens;
+  }
+
   /** The tokens whose keys and values are in the cache. */
   get tokens(): readonly number[] {
     return this.#tokens;
@@ -141,6 +146,36 @@ export class Sequence {
     const logits = result.values.get('logits');
     if (!(logits instanceof Float32Array)) throw new PixelError('bad-program', 'The Program gives no logits.');
     return logits;
+  }
+
+  /** Whether the device lets the cache's content out and in. */
+  get keepsPages(): boolean {
+    return this.#queue.keepsPages;
+  }
+
+  /** The content of the cache, page by page. For a claimed sequence on a device that `keepsPages`. */
+  async savePages(): Promise<Float32Array[]> {
+    const { pages, pageTokens, length } = this.#table;
+    const saved: Float32Array[] = [];
+    for (let start = 0; start < length; start += pageTokens) {
+      const page = pages[start / pageTokens] ?? -1;
+      saved.push(await this.#queue.readPage(page, Math.min(pageTokens, length - start)));
+    }
+    return saved;
+  }
+
+  /** Fills the empty cache with what `savePages` gave for these tokens. On any failure it is empty. Throws `bad-argument`. */
+  async restorePages(tokens: readonly number[], pages: readonly Float32Array[]): Promise<void> {
+    try {
+      await this.#table.reserve(tokens.length);
+      for (const [index, values] of pages.entries())
+        await this.#queue.writePage(this.#table.pages[index] ?? -1, values);
+      this.#table.advance(tokens.length);
+      for (const token of tokens) this.#tokens.push(token);
+    } catch (error) {
+      this.truncate(0);
+      throw error;
+    }
   }
 
   /** Forgets all tokens from `length` on. */
