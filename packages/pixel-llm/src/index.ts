@@ -3,13 +3,14 @@
  * What is exported here is kept stable; nothing imports deeper.
  */
 
-export { selectBackend } from './backends/select.ts';
+export { type BackendOptions, type DeviceReport, listDevices, selectBackend } from './backends/select.ts';
 export type { Backend, Batch, DeviceName, Executor, SamplingSettings, StepResult } from './backends/types.ts';
 export { type ByteSink, MemoryByteSink } from './core/byte-sink.ts';
 export { BlobByteSource, type ByteSource, MemoryByteSource } from './core/byte-source.ts';
 export { ERROR_CODES, isPixelError, PixelError, type PixelErrorCode } from './core/errors.ts';
 export { openHttpByteSource } from './core/http-byte-source.ts';
 export type { OnProgress, Progress, WorkOptions } from './core/progress.ts';
+export type { EmbedOptions } from './engine/embedding.ts';
 export type {
   FinishReason,
   GeneratedPiece,

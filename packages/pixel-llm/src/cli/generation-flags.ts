@@ -20,6 +20,7 @@ export interface DeviceFlags {
   /** As typed: whether there is such a device, selectBackend knows. */
   device: 'auto' | DeviceName;
   context?: number;
+  threads?: number;
 }
 
 export function addSamplingFlags(command: Command, { maxTokens }: { maxTokens: number }): Command {
@@ -50,10 +51,10 @@ export function samplingOptions(flags: SamplingFlags): GenerateOptions {
 
 /** Loads the model and says on stderr what it is. */
 export async function loadForCommand(path: string, flags: DeviceFlags, context: CommandContext): Promise<Model> {
-  const { device, context: contextLength } = flags;
+  const { device, threads, context: contextLength } = flags;
   const begun = performance.now();
   const model = await context.withProgress((onProgress) =>
-    loadModel(path, { device, contextLength, signal: context.signal, onProgress }),
+    loadModel(path, { device, threads, contextLength, signal: context.signal, onProgress }),
   );
   const seconds = ((performance.now() - begun) / 1000).toFixed(2);
   context.note(

@@ -25,6 +25,8 @@ export type ModelSource = WeightSource | ByteSource | Blob | URL;
 export interface LoadModelOptions extends WorkOptions {
   /** What to run on. Default `auto`: the fastest device of this machine. */
   device?: 'auto' | DeviceName | undefined;
+  /** Threads to compute with. Default: the device's choice. `reference` always takes one. */
+  threads?: number | undefined;
   /** Tokens that prompt and answer may have together. Default: the model's own limit, but at most 4096. */
   contextLength?: number | undefined;
   /** How many sequences of full length the KV cache holds at once; idle ones make room for busy ones. Default 1. */
@@ -56,6 +58,7 @@ async function loadFromWeights(
   weights: WeightSource,
   {
     device = 'auto',
+    threads,
     contextLength,
     sequences = 1,
     availableMemory = () => undefined,
@@ -64,7 +67,7 @@ async function loadFromWeights(
   }: LoadModelOptions,
 ): Promise<Model> {
   checkWhole('sequences', sequences, 1, 4096);
-  const backend = await selectBackend(device);
+  const backend = await selectBackend(device, { threads });
   const { name, head } = weights;
   const program = buildProgram(head);
   const context = chooseContext(program, contextLength);

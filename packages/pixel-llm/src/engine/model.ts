@@ -10,6 +10,7 @@ import type { WeightHead } from '../pxi/weight-source.ts';
 import type { ChatMessage, ChatTemplate } from '../tokenizer/chat-template.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type ModelReference, openConversation } from './conversation-file.ts';
+import { type EmbedOptions, embedTokens } from './embedding.ts';
 import type { GenerateOptions } from './generation.ts';
 import { modelIdentity, type WeightSamples } from './model-identity.ts';
 import { restoreSequence } from './restore-sequence.ts';
@@ -128,6 +129,22 @@ export class Model implements AsyncDisposable, Disposable {
       const { chunkTokens } = this.#store;
       const context = { sequence, vocab, contextLength, chunkTokens, beginOfText: this.tokenizer.bosToken };
       return await scoreTokens(context, encodePrompt(text, this), options);
+    } finally {
+      sequence.dispose();
+    }
+  }
+
+  /**
+   * The meaning of a text as a direction: what the model's last norm gives, over all its tokens, as one row of length 1 [dim].
+   * Throws `bad-argument`, `context-full`, `not-finite`, `aborted`, `disposed`, `out-of-memory`.
+   */
+  async embed(text: Prompt, options: EmbedOptions = {}): Promise<Float32Array<ArrayBuffer>> {
+    this.#check();
+    const sequence = this.#store.create();
+    try {
+      const { vocab, contextLength } = this;
+      const context = { sequence, vocab, contextLength, chunkTokens: this.#store.chunkTokens };
+      return await embedTokens(context, encodePrompt(text, this), options);
     } finally {
       sequence.dispose();
     }

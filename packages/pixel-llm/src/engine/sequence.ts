@@ -140,12 +140,16 @@ export class Sequence {
     return result.sampled[0];
   }
 
-  /** Appends tokens in one step and reads back the logits after each of them: [tokens, vocab]. */
-  async appendForLogits(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
-    const result = await this.#run(tokens, { outputs: tokens.map((_, index) => index), readBack: ['logits'], signal });
-    const logits = result.values.get('logits');
-    if (!(logits instanceof Float32Array)) throw new PixelError('bad-program', 'The Program gives no logits.');
-    return logits;
+  /** Appends tokens in one step and reads back a value of the Program: a row for each of them, or only for the last. */
+  async appendForRows(
+    tokens: readonly number[],
+    { value, rows, signal }: { value: 'logits' | 'hidden'; rows: 'all' | 'last'; signal?: AbortSignal | undefined },
+  ): Promise<Float32Array> {
+    const outputs = rows === 'all' ? tokens.map((_, index) => index) : [tokens.length - 1];
+    const result = await this.#run(tokens, { outputs, readBack: [value], signal });
+    const found = result.values.get(value);
+    if (!(found instanceof Float32Array)) throw new PixelError('bad-program', `The Program gives no ${value}.`);
+    return found;
   }
 
   /** Whether the device lets the cache's content out and in. */
