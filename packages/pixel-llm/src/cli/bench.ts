@@ -40,8 +40,7 @@ export const registerBench: RegisterCommand = (program, context) => {
     .argument('<model>', 'a .pxi.png or .gguf file (any file of a set)')
     .option('--prompt-tokens <n>', 'tokens to read', wholeNumber(1), 128)
     .option('--generate-tokens <n>', 'tokens to write', wholeNumber(1), 64)
-    .option('--rounds <n>', 'how often to measure both', wholeNumber(1, 1000), 3)
-    .option('--threads <n>', "threads to compute with (default: the device's choice)", wholeNumber(1, 1024));
+    .option('--rounds <n>', 'how often to measure both', wholeNumber(1, 1000), 3);
   addDeviceFlags(command)
     .option('--json', 'write JSON')
     .addHelpText('after', EXAMPLES)

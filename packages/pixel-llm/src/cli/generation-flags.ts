@@ -14,6 +14,7 @@ export interface SamplingFlags {
   minP?: number;
   repeatPenalty?: number;
   seed?: number;
+  speculate?: number;
 }
 
 export interface DeviceFlags {
@@ -35,18 +36,25 @@ export function addSamplingFlags(command: Command, { maxTokens }: { maxTokens: n
     .option('--top-p <p>', 'choose among the fewest tokens that sum to p; 1 = all (default: 0.95)', decimalNumber(0, 1))
     .option('--min-p <p>', 'drop tokens less likely than p times the likeliest (default: 0.05)', decimalNumber(0, 1))
     .option('--repeat-penalty <x>', 'above 1: repeat less (default: 1)', decimalNumber(0.01, 100))
+    .option(
+      '--speculate <n>',
+      'guess up to n tokens from the text so far: faster where it repeats, the same text',
+      wholeNumber(0, 64),
+    )
     .option('--seed <n>', 'the same seed writes the same text (default: random, and reported)', wholeNumber(0));
 }
 
 export function addDeviceFlags(command: Command): Command {
   return command
     .option('--device <name>', 'what to run on: auto, or a name that `pixel-llm devices` lists', 'auto')
+    .option('--threads <n>', "threads to compute with (default: the device's choice)", wholeNumber(1, 1024))
     .option('--context <n>', "tokens of prompt and text together (default: the model's, at most 4096)", wholeNumber(1));
 }
 
 export function samplingOptions(flags: SamplingFlags): GenerateOptions {
-  const { maxTokens, temperature, topK, topP, minP, repeatPenalty, seed } = flags;
-  return { maxTokens, temperature, topK, topP, minP, repeatPenalty, seed };
+  const { maxTokens, temperature, topK, topP, minP, repeatPenalty, seed, speculate } = flags;
+  const speculation = speculate === undefined ? undefined : { tokens: speculate };
+  return { maxTokens, temperature, topK, topP, minP, repeatPenalty, seed, speculation };
 }
 
 /** Loads the model and says on stderr what it is. */

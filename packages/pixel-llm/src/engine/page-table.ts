@@ -125,6 +125,16 @@ export class PageTable {
     return copy;
   }
 
+  /** Takes the full pages of the other's first `count` positions instead of its own; full pages are never written again. */
+  adopt(other: PageTable, count: number): void {
+    const full = Math.floor(count / this.#pool.pageTokens);
+    const adopted = other.#pages.slice(0, full);
+    for (const page of adopted) this.#pool.share(page);
+    this.truncate(0);
+    this.#pages = adopted;
+    this.#length = adopted.length * this.#pool.pageTokens;
+  }
+
   async #ownPartialPage(): Promise<void> {
     const filled = this.#length % this.#pool.pageTokens;
     const index = (this.#length - filled) / this.#pool.pageTokens;

@@ -117,9 +117,11 @@ export class Session {
 
   async #savedCache(): Promise<SavedCache | undefined> {
     const { pageTokens, tokens, keepsPages } = this.#sequence;
-    if (!keepsPages || tokens.length === 0) return undefined;
-    const pages = await this.#sequence.savePages();
-    return { device: this.#model.device, pageTokens, positions: tokens.length, pages };
+    // Speculation may have run ahead of a text that then ended.
+    const positions = Math.min(tokens.length, this.tokens.length);
+    if (!keepsPages || positions === 0) return undefined;
+    const pages = await this.#sequence.savePages(positions);
+    return { device: this.#model.device, pageTokens, positions, pages };
   }
 }
 
