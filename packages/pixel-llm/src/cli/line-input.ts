@@ -4,7 +4,7 @@
  */
 import { addAbortListener } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
-import { Writable } from 'node:stream';
+import { type Readable, Writable } from 'node:stream';
 import { PixelError, throwIfAborted } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { readStandardInput } from './standard-input.ts';
@@ -25,36 +25,49 @@ export interface LineInput extends Disposable {
 /** `onInterrupt` is called for Ctrl-C while nobody waits for a line: during an answer. */
 export function openLineInput(signal: AbortSignal, onInterrupt: () => void): LineInput {
   const interactive = Boolean(process.stdin.isTTY && process.stderr.isTTY);
-  return interactive ? new TerminalInput(signal, onInterrupt) : new PipeInput(signal);
+  const terminal = { input: process.stdin, output: process.stderr };
+  return interactive ? new TerminalInput(terminal, signal, onInterrupt) : new PipeInput(signal);
 }
 
-/** stderr, to which nothing goes while it is muted. readline asks for its width. */
+/** What a person types into, and where that is shown. */
+export interface Terminal {
+  readonly input: Readable;
+  readonly output: Writable & { readonly columns?: number };
+}
+
+/** An output to which nothing goes while it is muted. readline asks for its width. */
 class MutableOutput extends Writable {
-  muted = false;
+  readonly #output: Terminal['output'];
+  muted = true;
+
+  constructor(output: Terminal['output']) {
+    super();
+    this.#output = output;
+  }
 
   get columns(): number {
-    return process.stderr.columns;
+    return this.#output.columns ?? 80;
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
-    if (!this.muted) process.stderr.write(chunk);
+    if (!this.muted) this.#output.write(chunk);
     done();
   }
 }
 
-class TerminalInput implements LineInput {
+export class TerminalInput implements LineInput {
   readonly interactive = true;
   readonly #signal: AbortSignal;
-  readonly #output = new MutableOutput();
+  readonly #output: MutableOutput;
   readonly #lines: Interface;
   readonly #events: InputEvent[] = [];
   readonly #abortListener: Disposable;
   #waiting: ((event: InputEvent) => void) | undefined;
 
-  constructor(signal: AbortSignal, onInterrupt: () => void) {
+  constructor({ input, output }: Terminal, signal: AbortSignal, onInterrupt: () => void) {
     this.#signal = signal;
-    this.#output.muted = true;
-    this.#lines = createInterface({ input: process.stdin, output: this.#output, terminal: true, historySize: 1000 });
+    this.#output = new MutableOutput(output);
+    this.#lines = createInterface({ input, output: this.#output, terminal: true, historySize: 1000 });
     this.#lines.on('line', (text) => this.#emit({ kind: 'line', text }));
     this.#lines.on('close', () => this.#emit({ kind: 'end' }));
     this.#lines.on('SIGINT', () => {
@@ -71,10 +84,11 @@ class TerminalInput implements LineInput {
     const ready = this.#events.shift();
     if (ready?.kind === 'line') this.#output.write(`${prompt}${ready.text}\n`);
     const event = ready ?? (await this.#typed(prompt));
-    this.#output.muted = true;
     throwIfAborted(this.#signal);
     // Whatever comes next begins on a line of its own.
-    if (event.kind !== 'line') process.stderr.write('\n');
+    this.#output.muted = false;
+    if (event.kind !== 'line') this.#output.write('\n');
+    this.#output.muted = true;
     return event;
   }
 
