@@ -27,7 +27,7 @@ describe('pixel-llm run', { concurrency: 2 }, () => {
     const { code, stdout, stderr } = await runCommand(['run', model, 'the cat', '--max-tokens', '12', ...FIXED]);
     assert.equal(code, 0, stderr);
     assert.ok(stdout.length >= 12 && !stdout.includes('the cat') && !stdout.endsWith('\n'), stdout);
-    assert.match(stderr, /tiny\.gguf: llama, context 160, on the device "reference", loaded in/);
+    assert.match(stderr, /tiny\.gguf: llama, context 160, on the device "cpu", loaded in/);
     assert.match(stderr, /prompt: 7 tokens .*tokens\/s\); text: 12 tokens .*; ended: the length asked for .*; seed 7/);
   });
 

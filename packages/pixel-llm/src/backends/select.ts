@@ -2,6 +2,7 @@
 import { PixelError } from '../core/errors.ts';
 import { createReferenceBackend } from './reference/backend.ts';
 import type { Backend, DeviceName } from './types.ts';
+import { createCpuBackend } from './wasm/backend.ts';
 
 export interface BackendOptions {
   /** Threads to compute with. Default: the device's choice. Devices that have but one ignore it. */
@@ -22,6 +23,7 @@ export interface DeviceReport {
 const DEVICES: readonly DeviceName[] = ['gpu', 'cpu', 'reference'];
 
 const BACKENDS: Readonly<Partial<Record<DeviceName, (options: BackendOptions) => Backend>>> = {
+  cpu: createCpuBackend,
   reference: () => createReferenceBackend(),
 };
 

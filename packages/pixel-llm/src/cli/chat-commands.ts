@@ -45,8 +45,11 @@ async function save(argument: string, conversation: Conversation, context: Comma
   const [, flag, name] = /^(--cache\s+)?(.*)$/s.exec(argument) ?? [];
   if (!name || name.startsWith('--')) throw new PixelError('bad-argument', '/save needs a file: /save talk.pxi.png');
   const path = name.endsWith('.png') ? name : `${name}.pxi.png`;
-  await conversation.save(path, { cache: flag !== undefined, signal: context.signal });
-  context.note(`(saved in ${printable(path)})`);
+  const wanted = flag !== undefined;
+  const { cache } = await conversation.save(path, { cache: wanted, signal: context.signal });
+  const remark =
+    wanted && !cache ? `, without the cache: the device ${conversation.model.device} does not give it away` : '';
+  context.note(`(saved in ${printable(path)}${remark})`);
 }
 
 async function load(path: string, conversation: Conversation, context: CommandContext): Promise<void> {

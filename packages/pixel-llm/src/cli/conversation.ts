@@ -104,9 +104,9 @@ export class Conversation implements Disposable {
   }
 
   /** Writes it as a picture; another conversation may be replaced, no other file. Throws `file-exists`, `io`. */
-  async save(path: string, options: { cache: boolean; signal: AbortSignal }): Promise<void> {
+  async save(path: string, options: { cache: boolean; signal: AbortSignal }): Promise<{ readonly cache: boolean }> {
     if (await pathExists(path)) await refuseOtherFile(path);
-    await this.#session.save(await openFileByteSink(path), { ...options, messages: this.#messages });
+    return await this.#session.save(await openFileByteSink(path), { ...options, messages: this.#messages });
   }
 
   /** Goes on with a saved one; on any failure this one stays as it is. Throws as Model.restoreSession. */

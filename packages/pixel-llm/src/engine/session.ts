@@ -82,10 +82,13 @@ export class Session {
 
   /**
    * Writes the session as a picture, from which `model.restoreSession` goes on with exactly the tokens that would have come next
-   * here, and commits the sink; when it throws, the sink is aborted.
+   * here, and commits the sink; when it throws, the sink is aborted. Says whether the cache is in it: not every device gives it away.
    * Throws `bad-argument` while it generates, `disposed`, `aborted`, and what the sink throws.
    */
-  async save(sink: ByteSink, { messages = [], cache = false, signal }: SaveSessionOptions = {}): Promise<void> {
+  async save(
+    sink: ByteSink,
+    { messages = [], cache = false, signal }: SaveSessionOptions = {},
+  ): Promise<{ readonly cache: boolean }> {
     try {
       throwIfAborted(signal);
       using _claim = this.#sequence.claim();
@@ -95,7 +98,9 @@ export class Session {
         messages,
         settings: this.#settings,
       };
-      await writeConversation(sink, content, cache ? await this.#savedCache() : undefined);
+      const saved = cache ? await this.#savedCache() : undefined;
+      await writeConversation(sink, content, saved);
+      return { cache: saved !== undefined };
     } catch (error) {
       await sink.abort();
       throw error;
