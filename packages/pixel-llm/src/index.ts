@@ -3,7 +3,7 @@
  * What is exported here is kept stable; nothing imports deeper.
  */
 
-export { selectBackend } from './backends/select.ts';
+export { type BackendOptions, type DeviceReport, listDevices, selectBackend } from './backends/select.ts';
 export type {
   Backend,
   Batch,
@@ -20,6 +20,7 @@ export { BlobByteSource, type ByteSource, MemoryByteSource, type ReadOptions } f
 export { ERROR_CODES, isPixelError, PixelError, type PixelErrorCode, type PixelErrorOptions } from './core/errors.ts';
 export { type HttpByteSourceOptions, openHttpByteSource } from './core/http-byte-source.ts';
 export type { OnProgress, Progress, WorkOptions } from './core/progress.ts';
+export type { EmbedOptions } from './engine/embedding.ts';
 export type {
   FinishReason,
   GeneratedPiece,
@@ -28,10 +29,10 @@ export type {
   GenerationResult,
 } from './engine/generation.ts';
 export { type LoadModelOptions, loadModel, type ModelSource } from './engine/load-model.ts';
-export type { Model } from './engine/model.ts';
+export type { Model, RestoredSession } from './engine/model.ts';
 export type { SamplingOptions } from './engine/sampling-options.ts';
 export type { Score, ScoredPosition, ScoreOptions } from './engine/score.ts';
-export type { Prompt, Session } from './engine/session.ts';
+export type { Prompt, SaveSessionOptions, Session } from './engine/session.ts';
 export { dequantize } from './gguf/dequantize.ts';
 export type { Metadata, MetadataArray, MetadataValue, TensorInfo } from './gguf/head.ts';
 export { quantize } from './gguf/quantize.ts';

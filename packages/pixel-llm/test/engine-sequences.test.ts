@@ -89,7 +89,11 @@ describe('The step queue', () => {
     const store = new SequenceStore(executor);
     const sampling = { ...GREEDY, position: 3 };
     const [a, b, c] = [store.create(), store.create(), store.create()];
-    const run = [a.append([4, 5, 6], { sampling }), b.append([7, 8], {}), c.appendForLogits([9, 10])] as const;
+    const run = [
+      a.append([4, 5, 6], { sampling }),
+      b.append([7, 8], {}),
+      c.appendForRows([9, 10], { value: 'logits', rows: 'all' }),
+    ] as const;
     const [sampled] = await Promise.all(run);
     assert.deepEqual(batches, [5, 2]);
     const whole = await a.append([20, 21, 22, 23], { sampling });

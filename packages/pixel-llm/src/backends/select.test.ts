@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isPixelError } from '../core/errors.ts';
-import { selectBackend } from './select.ts';
+import { listDevices, selectBackend } from './select.ts';
 import type { DeviceName } from './types.ts';
 
 test('auto is the fastest device there is', async () => {
@@ -17,4 +17,22 @@ test('an unknown device is refused by an error that lists the known ones', async
       return true;
     });
   }
+});
+
+test('every device is listed with what it is or why it is not, and what is right here makes the list', async () => {
+  const devices = await listDevices({ threads: 1 });
+  assert.deepEqual(
+    devices.map(({ device, usable }) => [device, usable]),
+    [
+      ['gpu', false],
+      ['cpu', true],
+      ['reference', true],
+    ],
+  );
+  assert.deepEqual(
+    devices.filter(({ automatic }) => automatic).map(({ device }) => device),
+    [(await selectBackend('auto')).device],
+  );
+  const [, cpu] = await listDevices({ threads: 0 });
+  assert.ok(cpu && !cpu.usable && /threads is 0/.test(cpu.description));
 });

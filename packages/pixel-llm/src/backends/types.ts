@@ -98,6 +98,14 @@ export interface Executor {
   step(batch: Batch, options?: StepOptions): Promise<StepResult>;
   /** Copies the first `tokens` positions of a page, in every layer: what a fork does with its partial page. */
   copyPage(from: number, to: number, tokens: number): Promise<void>;
+  /**
+   * The keys and values of a page's first `tokens` positions: for each state of the Program in order, keys [tokens, kvHeads x headDim],
+   * then values of the same shape. What `writePage` is given must give the same results as the page it came from.
+   * Where these are missing, a session is saved without its cache.
+   */
+  readPage?(page: number, tokens: number): Promise<Float32Array>;
+  /** Throws `bad-argument` for a page or a length that cannot be. */
+  writePage?(page: number, values: Float32Array): Promise<void>;
   /** Ends what runs, which throws `disposed`, and gives the memory back. Harmless twice. */
   dispose(): Promise<void>;
 }

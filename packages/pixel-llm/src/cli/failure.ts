@@ -21,6 +21,7 @@ const USAGE_ERRORS: ReadonlySet<PixelErrorCode> = new Set([
   'unsupported-type',
   'bad-template',
   'context-full',
+  'other-model',
 ]);
 
 /** What to say of an error that `program` threw. */

@@ -7,6 +7,7 @@ import { PixelError } from '../core/errors.ts';
 import { removeTemporaryFiles } from '../core/node.ts';
 import { createContext } from './command.ts';
 import { describeFailure } from './failure.ts';
+import { interruptIsTaken } from './interrupts.ts';
 import { createProgram } from './program.ts';
 
 /** Signals that end a command, and the exit codes that say so. */
@@ -16,6 +17,7 @@ const interrupt = new AbortController();
 let interruptCode: number | undefined;
 for (const [name, code] of Object.entries(SIGNALS)) {
   process.on(name, () => {
+    if (name === 'SIGINT' && interruptIsTaken()) return;
     // The first signal lets the work end in order, the second does not wait for it.
     if (interrupt.signal.aborted) void leave(code);
     interruptCode ??= code;

@@ -4,8 +4,12 @@
  */
 import { Command } from 'commander';
 import packageFacts from '../../package.json' with { type: 'json' };
+import { registerBench } from './bench.ts';
+import { registerChat } from './chat.ts';
 import type { CommandContext, RegisterCommand } from './command.ts';
 import { registerConvert } from './convert.ts';
+import { registerDevices } from './devices.ts';
+import { registerEmbed } from './embed.ts';
 import { registerFs } from './fs.ts';
 import { registerInspect } from './inspect.ts';
 import { registerMakeModel } from './make-model.ts';
@@ -21,7 +25,11 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerRender,
   registerVerify,
   registerRun,
+  registerChat,
   registerScore,
+  registerEmbed,
+  registerBench,
+  registerDevices,
   registerFs,
   registerMakeModel,
 ];

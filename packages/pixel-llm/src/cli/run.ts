@@ -1,6 +1,5 @@
 /** `pixel-llm run`: loads a model and lets it continue a prompt. Only the text goes to stdout; everything about it to stderr. */
 import { type Command, Option } from 'commander';
-import type { DeviceName } from '../backends/types.ts';
 import { PixelError } from '../core/errors.ts';
 import type {
   FinishReason,
@@ -9,11 +8,17 @@ import type {
   Generation,
   GenerationResult,
 } from '../engine/generation.ts';
-import type { Model } from '../engine/model.ts';
-import { loadModel } from '../engine/node.ts';
 import type { Prompt } from '../engine/session.ts';
 import type { ChatMessage } from '../tokenizer/chat-template.ts';
-import { type CommandContext, decimalNumber, type RegisterCommand, wholeNumber } from './command.ts';
+import type { CommandContext, RegisterCommand } from './command.ts';
+import {
+  addDeviceFlags,
+  addSamplingFlags,
+  type DeviceFlags,
+  loadForCommand,
+  type SamplingFlags,
+  samplingOptions,
+} from './generation-flags.ts';
 import { readStandardText } from './text-input.ts';
 
 const EXAMPLES = `
@@ -27,6 +32,7 @@ Examples:
   pixel-llm run chat.pxi.png --chat "Why is the sky blue?"
   pixel-llm run chat.pxi.png --system "You answer in one sentence." "Why is the sky blue?"
   git diff | pixel-llm run chat.pxi.png --system "Write a commit message for this change."
+  pixel-llm run coder.pxi.png --chat --speculate 8 < review-this.txt
   pixel-llm run story.pxi.png "Once" --stop "." --seed 7 --json`;
 
 const FINISHED: Readonly<Record<FinishReason, string>> = {
@@ -37,27 +43,17 @@ const FINISHED: Readonly<Record<FinishReason, string>> = {
   aborted: 'it was stopped',
 };
 
-interface RunFlags {
+interface RunFlags extends SamplingFlags, DeviceFlags {
   prompt?: string;
   system?: string;
   chat?: boolean;
-  maxTokens: number;
-  temperature?: number;
-  topK?: number;
-  topP?: number;
-  minP?: number;
-  repeatPenalty?: number;
-  seed?: number;
   stop?: string[];
   ignoreEos?: boolean;
-  /** As typed: whether there is such a device, selectBackend knows. */
-  device: 'auto' | DeviceName;
-  context?: number;
   json?: boolean;
 }
 
 export const registerRun: RegisterCommand = (program: Command, context: CommandContext): void => {
-  program
+  const command = program
     .command('run')
     .description('Let a model continue a prompt.')
     .argument('[model]', 'a .pxi.png or .gguf file (any file of a set)')
@@ -67,26 +63,15 @@ export const registerRun: RegisterCommand = (program: Command, context: CommandC
       '--system <text>',
       "a system message: the prompt is then a question, in the form of the model's chat template",
     )
-    .option('--chat', "the prompt is a question, in the form of the model's chat template")
-    .option('--max-tokens <n>', 'tokens to write at most', wholeNumber(0), 256)
-    .option(
-      '--temperature <t>',
-      '0 takes the likeliest token always; higher surprises more (default: 0.8)',
-      decimalNumber(0, 1000),
-    )
-    .option('--top-k <n>', 'choose among the n likeliest tokens; 0 = all (default: 40)', wholeNumber(0))
-    .option('--top-p <p>', 'choose among the fewest tokens that sum to p; 1 = all (default: 0.95)', decimalNumber(0, 1))
-    .option('--min-p <p>', 'drop tokens less likely than p times the likeliest (default: 0.05)', decimalNumber(0, 1))
-    .option('--repeat-penalty <x>', 'above 1: repeat less (default: 1)', decimalNumber(0.01, 100))
-    .option('--seed <n>', 'the same seed writes the same text (default: random, and reported)', wholeNumber(0))
+    .option('--chat', "the prompt is a question, in the form of the model's chat template");
+  addSamplingFlags(command, { maxTokens: 256 })
     .addOption(
       new Option('--stop <text>', 'end before this text; may be given several times').argParser(
         (value: string, earlier: string[] | undefined) => [...(earlier ?? []), value],
       ),
     )
-    .option('--ignore-eos', 'never choose an end-of-text token')
-    .option('--device <name>', 'what to run on: auto, cpu or reference', 'auto')
-    .option('--context <n>', "tokens of prompt and text together (default: the model's, at most 4096)", wholeNumber(1))
+    .option('--ignore-eos', 'never choose an end-of-text token');
+  addDeviceFlags(command)
     .option('--json', 'write JSON lines instead of text')
     .addHelpText('after', EXAMPLES)
     .action((path: string | undefined, prompt: string | undefined, flags: RunFlags) =>
@@ -108,7 +93,7 @@ async function run(
     );
   }
   const text = await choosePrompt(argument, flags, context.signal);
-  await using model = await load(path, flags, context);
+  await using model = await loadForCommand(path, flags, context);
   using session = model.createSession();
   const { generation, pieces, first } = await context.withProgress(async (onProgress) => {
     const options = { ...generateOptions(flags), signal: context.signal, onProgress };
@@ -118,22 +103,6 @@ async function run(
   });
   for (let next = first; !next.done; next = await pieces.next()) await printPiece(next.value, flags, context);
   await finish(generation, flags, context);
-}
-
-async function load(
-  path: string,
-  { device, context: contextLength }: RunFlags,
-  context: CommandContext,
-): Promise<Model> {
-  const begun = performance.now();
-  const model = await context.withProgress((onProgress) =>
-    loadModel(path, { device, contextLength, signal: context.signal, onProgress }),
-  );
-  const seconds = ((performance.now() - begun) / 1000).toFixed(2);
-  context.note(
-    `${path}: ${model.architecture}, context ${model.contextLength}, on the device "${model.device}", loaded in ${seconds} s`,
-  );
-  return model;
 }
 
 /** The prompt as it was given, or stdin. */
@@ -161,8 +130,8 @@ function toPrompt(text: string, { system, chat = false }: RunFlags): Prompt {
 }
 
 function generateOptions(flags: RunFlags): GenerateOptions {
-  const { maxTokens, temperature, topK, topP, minP, repeatPenalty, seed, stop, ignoreEos } = flags;
-  return { maxTokens, temperature, topK, topP, minP, repeatPenalty, seed, stop, ignoreEndOfText: ignoreEos };
+  const { stop, ignoreEos } = flags;
+  return { ...samplingOptions(flags), stop, ignoreEndOfText: ignoreEos };
 }
 
 async function printPiece({ text, token }: GeneratedPiece, { json }: RunFlags, context: CommandContext): Promise<void> {
@@ -180,8 +149,8 @@ async function finish(generation: Generation, { json }: RunFlags, context: Comma
 }
 
 function jsonSummary(result: GenerationResult): object {
-  const { finishReason, stopString, text, promptTokens, tokens, seed, promptMilliseconds, generateMilliseconds } =
-    result;
+  const { finishReason, stopString, text, promptTokens, tokens, seed, speculation } = result;
+  const { promptMilliseconds, generateMilliseconds } = result;
   return {
     finishReason,
     ...(stopString !== undefined && { stopString }),
@@ -189,6 +158,7 @@ function jsonSummary(result: GenerationResult): object {
     promptTokens,
     generatedTokens: tokens.length,
     seed,
+    ...(speculation && { speculation }),
     promptSeconds: promptMilliseconds / 1000,
     generateSeconds: generateMilliseconds / 1000,
   };
@@ -200,7 +170,9 @@ function summary(result: GenerationResult): string {
   // The first token comes out of the prompt's last step.
   const prompt = `${promptTokens} tokens${rate(promptTokens, promptMilliseconds)}`;
   const text = `${tokens.length} tokens${rate(tokens.length - 1, generateMilliseconds)}`;
-  return `prompt: ${prompt}; text: ${text}; ended: ${FINISHED[finishReason]}; seed ${seed}`;
+  const { drafted = 0, accepted = 0 } = result.speculation ?? {};
+  const guessed = result.speculation ? `; ${accepted} of ${drafted} guesses were right` : '';
+  return `prompt: ${prompt}; text: ${text}${guessed}; ended: ${FINISHED[finishReason]}; seed ${seed}`;
 }
 
 function rate(tokens: number, milliseconds: number): string {

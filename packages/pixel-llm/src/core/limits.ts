@@ -47,6 +47,8 @@ export const LIMITS = {
   setFiles: 99_999,
   /** Commands: bytes of a text read from stdin or a file: an endless pipe must not fill memory. */
   textBytes: 67_108_864,
+  /** Conversation: bytes of tokens, or of the KV cache, that a saved session may make us read. */
+  conversationBytes: 17_179_869_184,
   /** Tokenizer: UTF-16 units of a special token. Each may be tried at every place of a text. */
   specialTokenLength: 1024,
   /** Chat template: UTF-16 units of its text. Real ones reach some 100 k. */

@@ -23,7 +23,7 @@ async function write(said: readonly number[], options: GenerateOptions = {}): Pr
   const sequence = {
     tokens: [],
     claim: () => ({ [Symbol.dispose]: () => {} }),
-    truncate: () => {},
+    keep: () => 0,
     append: async (_tokens: readonly number[], { sampling }: { sampling?: SamplingSettings }) => {
       settings.push(sampling);
       return sampling && { token: said[next++] ?? assert.fail('more tokens were asked for'), logprob: -1, top: [] };

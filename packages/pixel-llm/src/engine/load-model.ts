@@ -16,6 +16,7 @@ import { createChatTemplate } from '../tokenizer/chat-template.ts';
 import { createTokenizer } from '../tokenizer/tokenizer.ts';
 import { type AvailableMemory, checkMemory } from './memory.ts';
 import { Model } from './model.ts';
+import { sampledWeights, WeightSamples } from './model-identity.ts';
 import { checkWhole } from './sampling-options.ts';
 
 /** A GGUF or .pxi.png as bytes, or anything that gives weights. */
@@ -24,6 +25,8 @@ export type ModelSource = WeightSource | ByteSource | Blob | URL;
 export interface LoadModelOptions extends WorkOptions {
   /** What to run on. Default `auto`: the fastest device of this machine. */
   device?: 'auto' | DeviceName | undefined;
+  /** Threads to compute with. Default: the device's choice. `reference` always takes one. */
+  threads?: number | undefined;
   /** Tokens that prompt and answer may have together. Default: the model's own limit, but at most 4096. */
   contextLength?: number | undefined;
   /** How many sequences of full length the KV cache holds at once; idle ones make room for busy ones. Default 1. */
@@ -55,6 +58,7 @@ async function loadFromWeights(
   weights: WeightSource,
   {
     device = 'auto',
+    threads,
     contextLength,
     sequences = 1,
     availableMemory = () => undefined,
@@ -63,7 +67,7 @@ async function loadFromWeights(
   }: LoadModelOptions,
 ): Promise<Model> {
   checkWhole('sequences', sequences, 1, 4096);
-  const backend = await selectBackend(device);
+  const backend = await selectBackend(device, { threads });
   const { name, head } = weights;
   // The reference computes exactly; the others round activations, as their integer products need.
   const program = buildProgram(head, { activations: backend.device === 'reference' ? 'f32' : 'q8' });
@@ -73,8 +77,9 @@ async function loadFromWeights(
   const pageTokens = DEFAULT_PAGE_TOKENS;
   const pages = { pageTokens, pageCount: Math.ceil(context / pageTokens) * sequences };
   const memoryBytes = checkMemory(name, program, backend, pages, availableMemory);
-  const executor = await backend.load(program, weights, { ...pages, signal, onProgress });
-  return new Model({ name, head, tokenizer, chatTemplate, contextLength: context, executor, memoryBytes });
+  const samples = new WeightSamples();
+  const executor = await backend.load(program, sampledWeights(weights, samples), { ...pages, signal, onProgress });
+  return new Model({ name, head, tokenizer, chatTemplate, contextLength: context, executor, memoryBytes, samples });
 }
 
 /** Opens what is not a WeightSource yet; the other files of a set on a server are asked for beside it. */

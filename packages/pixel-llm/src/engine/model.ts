@@ -1,13 +1,24 @@
 /** A loaded model: its facts, its tokenizer, and the one executor that all its sessions share. */
+
 import type { DeviceName, Executor } from '../backends/types.ts';
+import { BlobByteSource, type ByteSource } from '../core/byte-source.ts';
 import { PixelError } from '../core/errors.ts';
+import type { WorkOptions } from '../core/progress.ts';
+import { metadataString } from '../gguf/head.ts';
 import type { Program } from '../program/program.ts';
 import type { WeightHead } from '../pxi/weight-source.ts';
-import type { ChatTemplate } from '../tokenizer/chat-template.ts';
+import type { ChatMessage, ChatTemplate } from '../tokenizer/chat-template.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { type ModelReference, openConversation } from './conversation-file.ts';
+import { type EmbedOptions, embedTokens } from './embedding.ts';
+import type { GenerateOptions } from './generation.ts';
+import { modelIdentity, type WeightSamples } from './model-identity.ts';
+import { restoreSequence } from './restore-sequence.ts';
+import { checkWhole } from './sampling-options.ts';
+import { restoreSettings } from './saved-settings.ts';
 import { type Score, type ScoreOptions, scoreTokens } from './score.ts';
 import { SequenceStore } from './sequence.ts';
-import { encodePrompt, type Prompt, Session } from './session.ts';
+import { encodePrompt, type Prompt, Session, type SessionModel } from './session.ts';
 
 /** What a Model is made of; loadModel gathers it. */
 export interface ModelParts {
@@ -18,6 +29,20 @@ export interface ModelParts {
   readonly contextLength: number;
   readonly executor: Executor;
   readonly memoryBytes: number;
+  readonly samples: WeightSamples;
+}
+
+/** A session that goes on where a saved one ended. */
+export interface RestoredSession {
+  readonly session: Session;
+  /** The text so far: what to give `generate` to go on with it. */
+  readonly tokens: readonly number[];
+  /** The conversation, if it was saved with its messages. */
+  readonly messages: readonly ChatMessage[];
+  /** What to give `generate` to go on with the same tokens. */
+  readonly settings: GenerateOptions;
+  /** `restored`: nothing had to be computed. */
+  readonly cache: 'restored' | 'computed';
 }
 
 export class Model implements AsyncDisposable, Disposable {
@@ -35,10 +60,12 @@ export class Model implements AsyncDisposable, Disposable {
   /** Estimated bytes of weights and KV cache on the device. */
   readonly memoryBytes: number;
   readonly #store: SequenceStore;
+  readonly #samples: WeightSamples;
+  #identity: string | undefined;
   #disposed = false;
 
   /** Made by `loadModel`. */
-  constructor({ name, head, tokenizer, chatTemplate, contextLength, executor, memoryBytes }: ModelParts) {
+  constructor({ name, head, tokenizer, chatTemplate, contextLength, executor, memoryBytes, samples }: ModelParts) {
     this.name = name;
     this.head = head;
     this.program = executor.program;
@@ -47,6 +74,7 @@ export class Model implements AsyncDisposable, Disposable {
     this.contextLength = contextLength;
     this.device = executor.device;
     this.memoryBytes = memoryBytes;
+    this.#samples = samples;
     this.#store = new SequenceStore(executor);
   }
 
@@ -62,9 +90,31 @@ export class Model implements AsyncDisposable, Disposable {
   /** A new line of text with its own part of the KV cache. Throws `disposed`. */
   createSession(): Session {
     this.#check();
-    const { tokenizer, chatTemplate, vocab, contextLength } = this;
-    const facts = { tokenizer, chatTemplate, vocab, contextLength, chunkTokens: this.#store.chunkTokens };
-    return new Session(facts, this.#store.create());
+    return new Session(this.#sessionModel(), this.#store.create());
+  }
+
+  /**
+   * Goes on with a session that `session.save` wrote. A cache that was saved by the same device is used; otherwise the text is
+   * read again, with the same results. The source is closed.
+   * Throws `other-model`, `context-full`, `unknown-format`, `bad-manifest`, `damaged-picture`, `aborted`, `disposed`, `out-of-memory`.
+   */
+  async restoreSession(source: ByteSource | Blob, options: WorkOptions = {}): Promise<RestoredSession> {
+    this.#check();
+    const bytes = source instanceof Blob ? new BlobByteSource(source) : source;
+    const conversation = await openConversation(bytes, options);
+    try {
+      const { messages } = conversation;
+      const tokens = this.#checkedTokens(bytes.name, conversation);
+      const sequence = this.#store.create();
+      const positionValues = this.program.state.reduce((sum, { kvHeads, headDim }) => sum + 2 * kvHeads * headDim, 0);
+      const { chunkTokens } = this.#store;
+      const context = { device: this.device, positionValues, chunkTokens, ...options };
+      const cache = await restoreSequence(sequence, conversation, context);
+      const session = new Session(this.#sessionModel(), sequence, { tokens, settings: conversation.settings });
+      return { session, tokens, messages, settings: restoreSettings(conversation.settings), cache };
+    } finally {
+      await conversation.dispose();
+    }
   }
 
   /**
@@ -84,6 +134,22 @@ export class Model implements AsyncDisposable, Disposable {
     }
   }
 
+  /**
+   * The meaning of a text as a direction: what the model's last norm gives, over all its tokens, as one row of length 1 [dim].
+   * Throws `bad-argument`, `context-full`, `not-finite`, `aborted`, `disposed`, `out-of-memory`.
+   */
+  async embed(text: Prompt, options: EmbedOptions = {}): Promise<Float32Array<ArrayBuffer>> {
+    this.#check();
+    const sequence = this.#store.create();
+    try {
+      const { vocab, contextLength } = this;
+      const context = { sequence, vocab, contextLength, chunkTokens: this.#store.chunkTokens };
+      return await embedTokens(context, encodePrompt(text, this), options);
+    } finally {
+      sequence.dispose();
+    }
+  }
+
   /** Stops what its sessions do (they throw `disposed`) and gives the device's memory back. Harmless twice. */
   async dispose(): Promise<void> {
     this.#disposed = true;
@@ -96,6 +162,39 @@ export class Model implements AsyncDisposable, Disposable {
 
   [Symbol.dispose](): void {
     void this.dispose();
+  }
+
+  #sessionModel(): SessionModel {
+    const { tokenizer, chatTemplate, vocab, contextLength, device } = this;
+    const { chunkTokens } = this.#store;
+    return { tokenizer, chatTemplate, vocab, contextLength, chunkTokens, device, reference: () => this.#reference() };
+  }
+
+  #reference(): ModelReference {
+    this.#identity ??= modelIdentity(this.head, this.#samples);
+    const name = metadataString(this.head.metadata, 'general.name') ?? this.name;
+    return { name: name.slice(0, 256), architecture: this.architecture, sha256: this.#identity };
+  }
+
+  /** What was saved, if this model can go on with it. */
+  #checkedTokens(file: string, { model, tokens }: { model: ModelReference; tokens: Int32Array }): number[] {
+    const own = this.#reference();
+    if (model.sha256 !== own.sha256) {
+      throw new PixelError(
+        'other-model',
+        `${file} is a conversation with another model ("${model.name}", ${model.architecture}) than this one ("${own.name}", ${own.architecture}): load that model.`,
+        { details: { saved: model.sha256, loaded: own.sha256 } },
+      );
+    }
+    // The last token of a full context was written, but never read.
+    if (tokens.length > this.contextLength + 1) {
+      throw new PixelError(
+        'context-full',
+        `${file} holds ${tokens.length} tokens, but the context holds ${this.contextLength}: load the model with a larger \`contextLength\`.`,
+      );
+    }
+    for (const token of tokens) checkWhole('A token of the conversation', token, 0, this.vocab - 1);
+    return [...tokens];
   }
 
   #check(): void {

@@ -80,6 +80,10 @@ export class PageTable {
     return this.#length;
   }
 
+  get pageTokens(): number {
+    return this.#pool.pageTokens;
+  }
+
   /** Page i holds positions i x pageTokens to (i + 1) x pageTokens - 1. */
   get pages(): readonly number[] {
     return this.#pages;
@@ -119,6 +123,16 @@ export class PageTable {
     copy.#pages = this.#pages.slice(0, Math.ceil(this.#length / this.#pool.pageTokens));
     for (const page of copy.#pages) this.#pool.share(page);
     return copy;
+  }
+
+  /** Takes the full pages of the other's first `count` positions instead of its own; full pages are never written again. */
+  adopt(other: PageTable, count: number): void {
+    const full = Math.floor(count / this.#pool.pageTokens);
+    const adopted = other.#pages.slice(0, full);
+    for (const page of adopted) this.#pool.share(page);
+    this.truncate(0);
+    this.#pages = adopted;
+    this.#length = adopted.length * this.#pool.pageTokens;
   }
 
   async #ownPartialPage(): Promise<void> {

@@ -43,8 +43,8 @@ export interface ScoreContext {
   readonly beginOfText: number | undefined;
 }
 
-/** Logits read back in one step at most: 16 MB of them, however large the vocabulary. */
-const MOST_LOGITS = 4_194_304;
+/** Logits computed for reading in one step at most: 16 MB of them, however large the vocabulary. */
+export const MOST_LOGITS = 4_194_304;
 
 /** Throws `bad-argument`, `not-finite`, `aborted`, `disposed`, `out-of-memory`. */
 export async function scoreTokens(
@@ -64,7 +64,7 @@ export async function scoreTokens(
     context.sequence.truncate(0);
     for (let start = 0; start < window.tokens.length; start += chunk) {
       const part = window.tokens.slice(start, start + chunk);
-      const logits = await context.sequence.appendForLogits(part, signal);
+      const logits = await context.sequence.appendForRows(part, { value: 'logits', rows: 'all', signal });
       for (let entry = Math.max(0, window.history - start); entry < part.length; entry++) {
         const row = logits.subarray(entry * context.vocab, (entry + 1) * context.vocab);
         const logSum = finiteLogSum(row);

@@ -43,6 +43,7 @@ export class SequenceStore {
 
   readonly #hooks: SequenceHooks = {
     tick: () => ++this.#clock,
+    closest: (tokens) => this.#closest(tokens),
     forked: (sequence) => void this.#add(sequence),
     disposed: (sequence) => void this.#sequences.delete(sequence),
   };
@@ -50,6 +51,15 @@ export class SequenceStore {
   #add(sequence: Sequence): Sequence {
     this.#sequences.add(sequence);
     return sequence;
+  }
+
+  #closest(tokens: readonly number[]): { sequence: Sequence; common: number } | undefined {
+    let best: { sequence: Sequence; common: number } | undefined;
+    for (const sequence of this.#sequences) {
+      const common = commonPrefix(sequence.tokens, tokens);
+      if (common > (best?.common ?? 0)) best = { sequence, common };
+    }
+    return best;
   }
 
   #reclaim(): boolean {
@@ -65,6 +75,8 @@ export class SequenceStore {
 
 interface SequenceHooks {
   tick(): number;
+  /** The sequence whose cache begins with most of these tokens. */
+  closest(tokens: readonly number[]): { sequence: Sequence; common: number } | undefined;
   forked(sequence: Sequence): void;
   disposed(sequence: Sequence): void;
 }
@@ -90,6 +102,11 @@ export class Sequence {
     this.#hooks = hooks;
     this.#tokens = [...tokens];
     this.#lastUsed = hooks.tick();
+  }
+
+  /** Positions a page of the cache holds. */
+  get pageTokens(): number {
+    return this.#table.pageTokens;
   }
 
   /** The tokens whose keys and values are in the cache. */
@@ -125,6 +142,23 @@ export class Sequence {
     };
   }
 
+  /**
+   * Keeps what the cache holds of these tokens and forgets the rest; where another sequence holds more of them, its full pages are
+   * shared, as sessions with one system prompt do. Returns how many of the tokens are in the cache now, `most` at most.
+   */
+  keep(tokens: readonly number[], most: number): number {
+    const own = Math.min(commonPrefix(this.#tokens, tokens), most);
+    const closest = this.#hooks.closest(tokens);
+    const shared = Math.floor(Math.min(closest?.common ?? 0, most) / this.pageTokens) * this.pageTokens;
+    if (closest && shared > own) {
+      this.#table.adopt(closest.sequence.#table, shared);
+      this.#tokens.splice(0, this.#tokens.length, ...tokens.slice(0, shared));
+      return shared;
+    }
+    this.truncate(own);
+    return own;
+  }
+
   /** Appends tokens in one step. On any failure the sequence is as before. Returns what was sampled after the last token. */
   async append(tokens: readonly number[], { sampling, signal }: RunOptions = {}): Promise<SampledToken | undefined> {
     const result = await this.#run(tokens, {
@@ -135,12 +169,54 @@ export class Sequence {
     return result.sampled[0];
   }
 
-  /** Appends tokens in one step and reads back the logits after each of them: [tokens, vocab]. */
-  async appendForLogits(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
-    const result = await this.#run(tokens, { outputs: tokens.map((_, index) => index), readBack: ['logits'], signal });
-    const logits = result.values.get('logits');
-    if (!(logits instanceof Float32Array)) throw new PixelError('bad-program', 'The Program gives no logits.');
-    return logits;
+  /** The same, sampled after each token. */
+  async appendSampled(
+    tokens: readonly number[],
+    { sampling, signal }: { sampling: readonly SamplingSettings[]; signal?: AbortSignal | undefined },
+  ): Promise<readonly SampledToken[]> {
+    return (await this.#run(tokens, { outputs: tokens.map((_, index) => index), sampling, signal })).sampled;
+  }
+
+  /** Appends tokens in one step and reads back a value of the Program: a row for each of them, or only for the last. */
+  async appendForRows(
+    tokens: readonly number[],
+    { value, rows, signal }: { value: 'logits' | 'hidden'; rows: 'all' | 'last'; signal?: AbortSignal | undefined },
+  ): Promise<Float32Array> {
+    const outputs = rows === 'all' ? tokens.map((_, index) => index) : [tokens.length - 1];
+    const result = await this.#run(tokens, { outputs, readBack: [value], signal });
+    const found = result.values.get(value);
+    if (!(found instanceof Float32Array)) throw new PixelError('bad-program', `The Program gives no ${value}.`);
+    return found;
+  }
+
+  /** Whether the device lets the cache's content out and in. */
+  get keepsPages(): boolean {
+    return this.#queue.keepsPages;
+  }
+
+  /** The cache of the first `length` tokens, page by page. For a claimed sequence on a device that `keepsPages`. */
+  async savePages(length: number): Promise<Float32Array[]> {
+    const { pages, pageTokens } = this.#table;
+    const saved: Float32Array[] = [];
+    for (let start = 0; start < length; start += pageTokens) {
+      const page = pages[start / pageTokens] ?? -1;
+      saved.push(await this.#queue.readPage(page, Math.min(pageTokens, length - start)));
+    }
+    return saved;
+  }
+
+  /** Fills the empty cache with what `savePages` gave for these tokens. On any failure it is empty. Throws `bad-argument`. */
+  async restorePages(tokens: readonly number[], pages: readonly Float32Array[]): Promise<void> {
+    try {
+      await this.#table.reserve(tokens.length);
+      for (const [index, values] of pages.entries())
+        await this.#queue.writePage(this.#table.pages[index] ?? -1, values);
+      this.#table.advance(tokens.length);
+      for (const token of tokens) this.#tokens.push(token);
+    } catch (error) {
+      this.truncate(0);
+      throw error;
+    }
   }
 
   /** Forgets all tokens from `length` on. */
@@ -184,6 +260,12 @@ export class Sequence {
       throw error;
     }
   }
+}
+
+function commonPrefix(a: readonly number[], b: readonly number[]): number {
+  let length = 0;
+  while (length < a.length && length < b.length && a[length] === b[length]) length++;
+  return length;
 }
 
 function disposedSession(): PixelError {

@@ -64,6 +64,21 @@ export class StepQueue {
     return this.#exclusively(() => this.#executor.copyPage(from, to, tokens));
   }
 
+  /** Whether pages can be read and written. */
+  get keepsPages(): boolean {
+    return this.#executor.readPage !== undefined && this.#executor.writePage !== undefined;
+  }
+
+  /** A KV page's content, between two steps; as Executor.readPage. */
+  readPage(page: number, tokens: number): Promise<Float32Array> {
+    return this.#exclusively(async () => (await this.#executor.readPage?.(page, tokens)) ?? new Float32Array(0));
+  }
+
+  /** As Executor.writePage. */
+  writePage(page: number, values: Float32Array): Promise<void> {
+    return this.#exclusively(async () => this.#executor.writePage?.(page, values));
+  }
+
   /** Refuses the waiting steps and disposes of the executor, which ends the running one. Harmless twice. */
   close(): Promise<void> {
     refuse(this.#waiting.splice(0), disposed());

@@ -74,7 +74,7 @@ test('a llama is embedding, layers, last norm, logits, sampling', () => {
     [program.inputs, program.outputs],
     [
       ['tokens', 'positions'],
-      ['logits', 'sampled'],
+      ['logits', 'sampled', 'hidden'],
     ],
   );
   const [rope] = opsOf(program, 'rope');

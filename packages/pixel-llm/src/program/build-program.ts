@@ -16,7 +16,7 @@ export interface BuildOptions {
 }
 
 /**
- * The forward pass of a model, as data. Inputs `tokens` and `positions`, outputs `logits` [outputs, vocab] and `sampled` [outputs].
+ * The forward pass of a model, as data. Inputs `tokens` and `positions`, outputs `logits` [outputs, vocab], `sampled` [outputs] and `hidden` [outputs, dim], what the last norm gives.
  * Throws `unknown-architecture` (also for a variant with other tensors), `bad-metadata`, `limit-exceeded`, `unknown-tensor` (also for a vocabulary without weights).
  */
 export function buildProgram(head: WeightHead, { activations = 'f32' }: BuildOptions = {}): Program {

@@ -28,12 +28,12 @@ export function buildDecoder(input: ArchitectureInput, traits: DecoderTraits): P
   }
   // Only rows whose logits are wanted pay for the last norm and the largest product.
   const kept = builder.takeRows('kept', x);
-  const normed = builder.rmsNorm('output_norm', kept, 'output_norm.weight', { epsilon, size: dim });
+  const hidden = builder.rmsNorm('hidden', kept, 'output_norm.weight', { epsilon, size: dim });
   // A model without its own output matrix uses the embedding table a second time (tied weights).
   const output = builder.has('output.weight') ? 'output.weight' : 'token_embd.weight';
-  const logits = builder.matmul('logits', normed, output, vocab);
+  const logits = builder.matmul('logits', hidden, output, vocab);
   const sampled = builder.sample('sampled', logits);
-  return builder.build(parameters, [tokens, positions], [logits, sampled]);
+  return builder.build(parameters, [tokens, positions], [logits, sampled, hidden]);
 }
 
 function attentionBlock(

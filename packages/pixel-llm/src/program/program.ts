@@ -166,6 +166,6 @@ export interface Program {
   readonly ops: readonly Op[];
   /** Values the caller provides. A language model's: `tokens` i32 [tokens] and `positions` i32 [tokens]. */
   readonly inputs: readonly string[];
-  /** Values the caller may ask for. A language model's: `logits` [outputs, vocab] and `sampled` i32 [outputs]. */
+  /** Values the caller may ask for. A language model's: `logits` [outputs, vocab], `sampled` i32 [outputs] and `hidden` [outputs, dim], which the logits are made of. */
   readonly outputs: readonly string[];
 }

@@ -57,12 +57,40 @@ export class ReferenceExecutor implements Executor {
 
   copyPage(from: number, to: number, tokens: number): Promise<void> {
     return this.#inTurn(async () => {
-      const isPage = (page: number): boolean => Number.isInteger(page) && page >= 0 && page < this.pageCount;
-      const fits = Number.isInteger(tokens) && tokens >= 0 && tokens <= this.pageTokens;
-      if (!isPage(from) || !isPage(to) || !fits) {
-        throw new PixelError('bad-argument', `There is no copying ${tokens} positions of page ${from} to page ${to}.`);
-      }
+      this.#checkPage(from, tokens);
+      this.#checkPage(to, tokens);
       for (const cache of this.#caches.values()) cache.copyPage(from, to, tokens);
+    });
+  }
+
+  readPage(page: number, tokens: number): Promise<Float32Array> {
+    return this.#inTurn(async () => {
+      this.#checkPage(page, tokens);
+      const caches = [...this.#caches.values()];
+      const values = new Float32Array(caches.reduce((sum, { width }) => sum + 2 * tokens * width, 0));
+      let at = 0;
+      for (const cache of caches) {
+        for (const part of cache.page(page, tokens)) {
+          values.set(part, at);
+          at += part.length;
+        }
+      }
+      return values;
+    });
+  }
+
+  writePage(page: number, values: Float32Array): Promise<void> {
+    return this.#inTurn(async () => {
+      const caches = [...this.#caches.values()];
+      const tokens = values.length / caches.reduce((sum, { width }) => sum + 2 * width, 0);
+      this.#checkPage(page, tokens);
+      let at = 0;
+      for (const cache of caches) {
+        for (const part of cache.page(page, tokens)) {
+          part.set(values.subarray(at, at + part.length));
+          at += part.length;
+        }
+      }
     });
   }
 
@@ -126,6 +154,12 @@ export class ReferenceExecutor implements Executor {
 
   #widthOf(value: string, batch: Batch): number {
     return lengthOf(this.#shapes.get(value)?.at(-1) ?? 0, batch);
+  }
+
+  #checkPage(page: number, tokens: number): void {
+    const isPage = Number.isInteger(page) && page >= 0 && page < this.pageCount;
+    if (isPage && Number.isInteger(tokens) && tokens >= 0 && tokens <= this.pageTokens) return;
+    throw new PixelError('bad-argument', `There are no ${tokens} positions of KV page ${page}.`);
   }
 
   #throwIfDisposed(): void {

@@ -23,6 +23,12 @@ export class KvPages {
     return (page * this.pageTokens + (position % this.pageTokens)) * this.width;
   }
 
+  /** The keys and the values of a page's first positions, in place. */
+  page(page: number, tokens: number): Float32Array[] {
+    const start = page * this.pageTokens * this.width;
+    return [this.keys, this.values].map((array) => array.subarray(start, start + tokens * this.width));
+  }
+
   copyPage(from: number, to: number, tokens: number): void {
     const pageLength = this.pageTokens * this.width;
     for (const array of [this.keys, this.values]) {
