@@ -28,7 +28,7 @@ export async function checkAgreement(peers: readonly Peer[], prompt: Prompt): Pr
 }
 
 /** Mean |d ln p| over the tokens named by both, NaN if these are few. */
-export function distanceOf(expected: LikeliestAnswer, given: LikeliestAnswer): number {
+function distanceOf(expected: LikeliestAnswer, given: LikeliestAnswer): number {
   const known = new Map(expected);
   const distances: number[] = [];
   for (const [token, logprob] of given) {

@@ -1,6 +1,6 @@
 /** The models and prompts that all runtimes are given: made here, the same every time, kept in a folder until it is removed. */
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { openFileByteSink } from '../../packages/pixel-llm/src/core/node.ts';
 import {
@@ -12,6 +12,7 @@ import {
   type Tokenizer,
 } from '../../packages/pixel-llm/src/node.ts';
 import { MADE_TYPES, SHAPE_NAMES } from '../../packages/pixel-llm/src/pxi/make-model.ts';
+import { pictureNames } from '../../packages/pixel-llm/src/pxi/set-names.ts';
 import type { Prompt } from './protocol.ts';
 
 const SEED = 1;
@@ -25,14 +26,20 @@ export async function madeModel(folder: string, shapeName: string, typeName: str
   });
 }
 
-/** The same model as a picture. */
+/** The same model as a picture, or a set of them: the path of the first. */
 export async function madePicture(folder: string, ggufPath: string): Promise<string> {
-  return made(folder, `${basename(ggufPath, '.gguf')}.pxi.png`, async (path) => {
+  const name = basename(ggufPath, '.gguf');
+  const pictures = await made(folder, `${name}-pictures`, async (path) => {
+    await mkdir(path);
     const content = await openContentFile(ggufPath);
-    const { files } = await convertToPictures(content, () => openFileByteSink(path, { sync: false }));
+    await convertToPictures(content, (index, count) => {
+      const file = pictureNames(`${name}.pxi.png`, count)[index] ?? name;
+      return openFileByteSink(join(path, file), { sync: false });
+    });
     await content.dispose();
-    if (files !== 1) throw new Error('The model became more than one picture.');
   });
+  const [first = name] = (await readdir(pictures)).sort();
+  return join(pictures, first);
 }
 
 /** Other prompts for other seeds: words that are one token each, so that text and tokens say the same to every tokenizer. */
@@ -64,7 +71,7 @@ export async function readTokenizer(modelPath: string): Promise<Tokenizer> {
   return createTokenizer(weights.head.metadata);
 }
 
-/** The path of a file in the folder, made under another name first, so that what is there is whole. */
+/** The path of a file or folder in the folder, made under another name first, so that what is there is whole. */
 export async function made(folder: string, name: string, make: (path: string) => Promise<void>): Promise<string> {
   const path = join(folder, name);
   if (existsSync(path)) return path;
@@ -75,7 +82,7 @@ export async function made(folder: string, name: string, make: (path: string) =>
     await make(unfinished);
     await rename(unfinished, path);
   } finally {
-    await rm(unfinished, { force: true });
+    await rm(unfinished, { recursive: true, force: true });
   }
   return path;
 }

@@ -64,7 +64,7 @@ export interface Requests {
 
 export type RequestName = keyof Requests;
 
-export interface RequestMessage {
+interface RequestMessage {
   readonly name: RequestName;
   readonly request: unknown;
 }

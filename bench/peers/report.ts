@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
-import { dirname } from 'node:path';
+import { basename, dirname, isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { machineFacts } from '../harness.ts';
 import type { Peer, PeerName } from './peers.ts';
@@ -27,7 +27,7 @@ export function noteVersions(peers: readonly Peer[]): void {
   for (const { name, loaded } of peers) versions.set(name, `${loaded.version} (${loaded.device})`);
 }
 
-export function ratios({ values }: PeerRow): Partial<Record<PeerName, number>> {
+function ratios({ values }: PeerRow): Partial<Record<PeerName, number>> {
   const { pixel, ...others } = values;
   if (pixel === undefined) return {};
   return Object.fromEntries(
@@ -52,7 +52,7 @@ export async function saveRows(part: string, rows: readonly PeerRow[], path: str
     dependencies: Record<string, string>;
   };
   const facts = {
-    command: `node bench/peers/run.ts ${process.argv.slice(2).filter(isNoPath).join(' ')}`.trim(),
+    command: `node bench/peers/run.ts ${process.argv.slice(2).map(withoutFolder).join(' ')}`.trim(),
     machine: machineFacts(),
     packages: dependencies,
     versions: Object.fromEntries(versions),
@@ -66,6 +66,6 @@ export async function saveRows(part: string, rows: readonly PeerRow[], path: str
 }
 
 /** Whose folders they are is nobody's business. */
-function isNoPath(argument: string): boolean {
-  return !argument.includes('/');
+function withoutFolder(argument: string): string {
+  return isAbsolute(argument) ? basename(argument) : argument;
 }

@@ -120,7 +120,8 @@ async function runParts(): Promise<void> {
   const parts = wantedParts();
   const peers = await presentPeers();
   const [load = 0] = loadavg();
-  if (load > 0.5) console.log(`Others may be at work on this machine (load ${load.toFixed(1)}): then rates say little.`);
+  if (load > 0.5)
+    console.log(`Others may be at work on this machine (load ${load.toFixed(1)}): then rates say little.`);
   if (parts.includes('speed')) announceBudget(peers);
   for (const part of parts) {
     console.log(`\n${part}`);

@@ -7,6 +7,7 @@ import { median, rounded } from '../harness.ts';
 import { checkAgreement } from './agree.ts';
 import { promptMaker } from './models.ts';
 import { type Peer, type PeerName, startPeers } from './peers.ts';
+import type { Prompt } from './protocol.ts';
 import { noteVersions, type PeerRow } from './report.ts';
 
 export interface SpeedSettings {
@@ -35,7 +36,10 @@ interface Rates {
   readonly decode: number;
 }
 
-const FEWER_DECODE_TOKENS = [32, 16, 8, 4];
+/** Parts of the tokens asked for. */
+const DECODE_TOKENS = [1, 1 / 2, 1 / 4, 1 / 8, 1 / 16];
+/** A median of fewer says little. */
+const FEWEST_ROUNDS = 3;
 const WARM_UP = { promptTokens: 32, tokens: 5 };
 
 export async function measureSpeed(settings: SpeedSettings): Promise<PeerRow[]> {
@@ -46,14 +50,7 @@ export async function measureSpeed(settings: SpeedSettings): Promise<PeerRow[]> 
   noteVersions(started.peers);
   const apart = await checkAgreement(started.peers, makePrompt(24, 3));
 
-  const share = settings.seconds / started.peers.length;
-  const plans: Plan[] = [];
-  for (const peer of started.peers) {
-    const prompts = [makePrompt(WARM_UP.promptTokens, 5)];
-    const answer = await peer.ask('generate', { prompts, tokens: WARM_UP.tokens });
-    const prompt = WARM_UP.promptTokens / answer.promptSeconds;
-    plans.push(planFor(peer, { prompt, decode: answer.decodedTokens / answer.decodeSeconds }, settings, share));
-  }
+  const plans = await planTurns(started.peers, settings, makePrompt);
 
   const measured = new Map<string, number[]>();
   const note = (key: string, rate: number) => measured.set(key, [...(measured.get(key) ?? []), rate]);
@@ -75,28 +72,61 @@ export async function measureSpeed(settings: SpeedSettings): Promise<PeerRow[]> 
   ]);
 }
 
-function planFor(
-  peer: Peer,
-  rates: Rates,
-  { promptLengths, decodeTokens, rounds }: SpeedSettings,
-  share: number,
-): Plan {
-  const secondsFor = (lengths: readonly number[], tokens: number) =>
-    lengths.reduce((sum, length) => sum + length / rates.prompt + tokens / rates.decode, 0);
-  const whole = secondsFor(promptLengths, decodeTokens);
-  if (whole <= share) {
-    return { peer, promptLengths, decodeTokens, rounds: Math.min(rounds, Math.floor(share / whole)) };
+/** Warms all up, and divides the time by how fast they turn out to be: what the fast ones leave is for the slow ones. */
+async function planTurns(
+  peers: readonly Peer[],
+  settings: SpeedSettings,
+  makePrompt: (length: number, seed: number) => Prompt,
+): Promise<Plan[]> {
+  const rates = new Map<Peer, Rates>();
+  for (const peer of peers) {
+    const prompts = [makePrompt(WARM_UP.promptTokens, 5)];
+    const answer = await peer.ask('generate', { prompts, tokens: WARM_UP.tokens });
+    const decode = answer.decodedTokens / answer.decodeSeconds;
+    rates.set(peer, { prompt: WARM_UP.promptTokens / answer.promptSeconds, decode });
   }
-  for (let count = promptLengths.length; count > 0; count--) {
-    const lengths = promptLengths.toSorted((a, b) => a - b).slice(0, count);
-    for (const tokens of FEWER_DECODE_TOKENS) {
-      if (tokens < decodeTokens && secondsFor(lengths, tokens) <= share) {
-        return { peer, promptLengths: lengths, decodeTokens: tokens, rounds: 1 };
+  const fastestFirst = [...rates].toSorted(([, a], [, b]) => b.decode - a.decode);
+  const plans = new Map<Peer, Plan>();
+  let left = settings.seconds;
+  for (const [index, [peer, peerRates]] of fastestFirst.entries()) {
+    const plan = planFor(peer, peerRates, settings, left / (fastestFirst.length - index));
+    left -= plan.rounds * secondsOfRound(plan, peerRates);
+    plans.set(peer, plan);
+  }
+  return peers.flatMap((peer) => plans.get(peer) ?? []);
+}
+
+/** The first that fits, of: all prompts in some rounds, all in one round, fewer prompts in one round; with many tokens or few. */
+function planFor(peer: Peer, rates: Rates, settings: SpeedSettings, share: number): Plan {
+  const lengths = settings.promptLengths.toSorted((a, b) => a - b);
+  const fewer = lengths.map((_, dropped) => lengths.slice(0, lengths.length - dropped));
+  const attempts = [
+    { fewestRounds: FEWEST_ROUNDS, lengthChoices: [lengths], tokenChoices: DECODE_TOKENS.slice(0, 3) },
+    { fewestRounds: 1, lengthChoices: fewer, tokenChoices: DECODE_TOKENS },
+  ];
+  for (const { fewestRounds, lengthChoices, tokenChoices } of attempts) {
+    for (const promptLengths of lengthChoices) {
+      for (const portion of tokenChoices) {
+        const decodeTokens = Math.ceil(settings.decodeTokens * portion);
+        const possible = Math.floor(share / secondsOfRound({ promptLengths, decodeTokens }, rates));
+        const rounds = Math.min(settings.rounds, possible);
+        if (rounds >= Math.min(settings.rounds, fewestRounds)) return { peer, promptLengths, decodeTokens, rounds };
       }
     }
   }
-  console.error(`${peer.name} is too slow for its ${Math.round(share)} s and is left out here.`);
+  const { prompt, decode } = rates;
+  console.error(
+    `${peer.name} (about ${prompt.toPrecision(2)} and ${decode.toPrecision(2)} tokens/s) is too slow for ` +
+      `${Math.round(share)} s and is left out here.`,
+  );
   return { peer, promptLengths: [], decodeTokens: 0, rounds: 0 };
+}
+
+function secondsOfRound(
+  { promptLengths, decodeTokens }: Pick<Plan, 'promptLengths' | 'decodeTokens'>,
+  rates: Rates,
+): number {
+  return promptLengths.reduce((sum, length) => sum + length / rates.prompt + decodeTokens / rates.decode, 0);
 }
 
 function rowOf(
