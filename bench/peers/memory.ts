@@ -1,7 +1,7 @@
 /** Memory while running: each runtime alone, after a prompt and some tokens, at its most and as it then stands. */
 import { promptMaker } from './models.ts';
 import { Peer, type PeerName } from './peers.ts';
-import type { Memory } from './process-memory.ts';
+import type { Memory } from './process-facts.ts';
 import { noteVersions, type PeerRow } from './report.ts';
 
 export interface MemorySettings {

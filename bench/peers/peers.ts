@@ -1,7 +1,7 @@
 /** The runtimes that are compared, each in a process of its own, and the requests they answer. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type Memory, memoryOf } from './process-memory.ts';
+import { type Memory, memoryOf } from './process-facts.ts';
 import type { AnswerMessage, LoadAnswer, LoadRequest, RequestName, Requests } from './protocol.ts';
 
 export const PEER_NAMES = ['pixel', 'llama.cpp', 'wllama'] as const;

@@ -42,7 +42,9 @@ export function printRow(row: PeerRow): void {
     const sign = row.lessIsBetter ? '<=' : '>=';
     return `${ratio} x ${name}${target === undefined ? '' : ` (target ${sign} ${target})`}`;
   });
-  console.log(`${row.what} [${row.unit}]: ${[...values, ...against].join(', ')}`);
+  const others = row.details?.coresBusyWithOthers;
+  const warning = typeof others === 'number' && others > 0.1 ? [`others kept ${others} cores busy`] : [];
+  console.log(`${row.what} [${row.unit}]: ${[...values, ...against, ...warning].join(', ')}`);
 }
 
 /** Writes bench/results/peers-PART.json, or `path`. Returns where. */

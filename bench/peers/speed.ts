@@ -7,6 +7,7 @@ import { median, rounded } from '../harness.ts';
 import { checkAgreement } from './agree.ts';
 import { promptMaker } from './models.ts';
 import { type Peer, type PeerName, startPeers } from './peers.ts';
+import { othersSince, readWork } from './process-facts.ts';
 import type { Prompt } from './protocol.ts';
 import { noteVersions, type PeerRow } from './report.ts';
 
@@ -38,6 +39,8 @@ interface Rates {
 
 /** Parts of the tokens asked for. */
 const DECODE_TOKENS = [1, 1 / 2, 1 / 4, 1 / 8, 1 / 16];
+/** No new round begins after so many times the time set: on a busy machine the estimates are too good. */
+const LONGEST = 1.2;
 /** A median of fewer says little. */
 const FEWEST_ROUNDS = 3;
 const WARM_UP = { promptTokens: 32, tokens: 5 };
@@ -53,8 +56,11 @@ export async function measureSpeed(settings: SpeedSettings): Promise<PeerRow[]> 
   const plans = await planTurns(started.peers, settings, makePrompt);
 
   const measured = new Map<string, number[]>();
+  const before = readWork();
+  const end = performance.now() + settings.seconds * 1000 * LONGEST;
   const note = (key: string, rate: number) => measured.set(key, [...(measured.get(key) ?? []), rate]);
   for (let round = 0; round < settings.rounds; round++) {
+    if (performance.now() > end) break;
     for (const length of promptLengths) {
       for (const plan of plans) {
         if (round >= plan.rounds || !plan.promptLengths.includes(length)) continue;
@@ -66,9 +72,10 @@ export async function measureSpeed(settings: SpeedSettings): Promise<PeerRow[]> 
       }
     }
   }
+  const common = { distanceInLnP: apart, coresBusyWithOthers: othersSince(before) };
   return promptLengths.flatMap((length) => [
-    rowOf(settings, plans, measured, 'prompt', length, apart),
-    rowOf(settings, plans, measured, 'decode', length, apart),
+    rowOf(settings, plans, measured, 'prompt', length, common),
+    rowOf(settings, plans, measured, 'decode', length, common),
   ]);
 }
 
@@ -135,7 +142,7 @@ function rowOf(
   measured: ReadonlyMap<string, readonly number[]>,
   kind: 'prompt' | 'decode',
   length: number,
-  apart: Readonly<Record<string, number>>,
+  common: Readonly<Record<string, unknown>>,
 ): PeerRow {
   const values: Partial<Record<PeerName, number>> = {};
   const details: Record<string, unknown> = {};
@@ -152,6 +159,6 @@ function rowOf(
     unit: 'tokens/s',
     values,
     targets: kind === 'decode' ? { 'llama.cpp': oneThread ? 0.9 : 1, wllama: 4.5 } : { 'llama.cpp': 0.35, wllama: 15 },
-    details: { ...details, distanceInLnP: apart },
+    details: { ...details, ...common },
   };
 }

@@ -1,5 +1,8 @@
-/** How much memory a process and its children take, as Linux's /proc tells it. */
+/** What a process and those it started take of memory and of the processor, as Linux's /proc tells it. */
 import { readdirSync, readFileSync } from 'node:fs';
+
+/** USER_HZ, the same on every Linux that Node runs on. */
+const TICKS_A_SECOND = 100;
 
 /** In megabytes. */
 export interface Memory {
@@ -11,9 +14,9 @@ export interface Memory {
   readonly anonymousMB: number;
 }
 
-export function memoryOf(process: number): Memory {
+export function memoryOf(root: number): Memory {
   const total = { peakMB: 0, nowMB: 0, anonymousMB: 0 };
-  for (const id of withDescendants(process)) {
+  for (const id of withDescendants(root)) {
     const rollup = read(`/proc/${id}/smaps_rollup`);
     total.peakMB += megabytes(read(`/proc/${id}/status`), 'VmHWM');
     total.nowMB += megabytes(rollup, 'Pss');
@@ -21,6 +24,33 @@ export function memoryOf(process: number): Memory {
   }
   const round = (value: number) => Number(value.toPrecision(4));
   return { peakMB: round(total.peakMB), nowMB: round(total.nowMB), anonymousMB: round(total.anonymousMB) };
+}
+
+/** A reading of the machine's work and this program's, to tell later what others did in between. */
+interface WorkReading {
+  readonly milliseconds: number;
+  readonly machineTicks: number;
+  readonly ownTicks: number;
+}
+
+/** Of this program and all it started: those must live through both readings. */
+export function readWork(): WorkReading {
+  const [, user = 0, nice = 0, system = 0, , , irq = 0, softIrq = 0] = read('/proc/stat').split(/\s+/, 9).map(Number);
+  let ownTicks = 0;
+  for (const id of withDescendants(process.pid)) {
+    // User and system time, fields 14 and 15, counted after the name.
+    const fields = read(`/proc/${id}/stat`).split(') ').at(-1)?.split(' ') ?? [];
+    ownTicks += Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
+  }
+  return { milliseconds: performance.now(), machineTicks: user + nice + system + irq + softIrq, ownTicks };
+}
+
+/** How many cores others kept busy since then, on average: 0 on a machine that a benchmark can be believed from. */
+export function othersSince(before: WorkReading): number {
+  const now = readWork();
+  const ticks = now.machineTicks - before.machineTicks - (now.ownTicks - before.ownTicks);
+  const seconds = (now.milliseconds - before.milliseconds) / 1000;
+  return Math.max(0, Number((ticks / TICKS_A_SECOND / seconds).toFixed(2)));
 }
 
 function withDescendants(root: number): Set<number> {
