@@ -16,6 +16,8 @@ import { pictureNames } from '../../packages/pixel-llm/src/pxi/set-names.ts';
 import type { Prompt } from './protocol.ts';
 
 const SEED = 1;
+/** For prompts that are not one word again and again. */
+const FEWEST_WORDS = 8;
 
 /** The path of a random model in a shape and type, made if it is not there. */
 export async function madeModel(folder: string, shapeName: string, typeName: string): Promise<string> {
@@ -50,8 +52,9 @@ export async function promptMaker(modelPath: string): Promise<(length: number, s
   const words: string[] = [];
   for (let token = 0; token < tokenizer.vocabSize; token++) {
     const word = tokenizer.decode([token]);
-    if (/^ [a-z]{2,12}$/.test(word) && encode(word).length === specials + 1) words.push(word);
+    if (/^ [a-z]{1,12}$/.test(word) && encode(word).length === specials + 1) words.push(word);
   }
+  if (words.length < FEWEST_WORDS) throw new Error(`${modelPath} has too few words that are one token each.`);
   return (length, seed) => {
     let text = '';
     for (let at = specials, state = seed; at < length; at++) {

@@ -105,11 +105,11 @@ const { values: flags, positionals } = parseArgs({
 const preset = flags.full ? FULL : QUICK;
 const shapes = (flags.shapes ?? preset.shapes).split(',');
 const types = (flags.types ?? preset.types).split(',');
-const threadCounts = (flags.threads ?? preset.threads).split(',').map(Number);
-const promptLengths = (flags.prompts ?? preset.prompts).split(',').map(Number);
-const decodeTokens = Number(flags.tokens ?? preset.tokens);
-const rounds = Number(flags.rounds ?? preset.rounds);
-const seconds = Number(flags.seconds ?? preset.seconds);
+const threadCounts = numbers('threads', flags.threads ?? preset.threads);
+const promptLengths = numbers('prompts', flags.prompts ?? preset.prompts);
+const [decodeTokens = 1] = numbers('tokens', flags.tokens ?? `${preset.tokens}`);
+const [rounds = 1] = numbers('rounds', flags.rounds ?? `${preset.rounds}`);
+const [seconds = 1] = numbers('seconds', flags.seconds ?? `${preset.seconds}`);
 const { device, folder, goldens } = flags;
 const mostThreads = Math.max(...threadCounts);
 
@@ -205,8 +205,7 @@ function wantedParts(): readonly Part[] {
   if (positionals.includes('all')) return PARTS;
   const named = PARTS.filter((part) => positionals.includes(part));
   const unknown = positionals.filter((name) => !(PARTS as readonly string[]).includes(name));
-  if (unknown.length > 0)
-    throw new Error(`There is no part ${unknown.join(', ')}. There are: ${PARTS.join(', ')}, all.`);
+  if (unknown.length > 0) refuse(`There is no part ${unknown.join(', ')}. There are: ${PARTS.join(', ')}, all.`);
   return named.length > 0 ? named : ['agree', 'speed'];
 }
 
@@ -214,8 +213,7 @@ function wantedParts(): readonly Part[] {
 async function presentPeers(): Promise<readonly PeerName[]> {
   const named = flags.peers.split(',');
   const unknown = named.filter((name) => !(PEER_NAMES as readonly string[]).includes(name));
-  if (unknown.length > 0)
-    throw new Error(`There is no peer ${unknown.join(', ')}. There are: ${PEER_NAMES.join(', ')}.`);
+  if (unknown.length > 0) refuse(`There is no peer ${unknown.join(', ')}. There are: ${PEER_NAMES.join(', ')}.`);
   const peers = PEER_NAMES.filter((name) => named.includes(name));
   if (!peers.includes('pixel') || (await hasDevice())) return peers;
   console.log(`This project has no device "${device}" here and is left out (--device reference is exact, and slow).`);
@@ -235,8 +233,21 @@ function announceBudget(peers: readonly PeerName[]): void {
   const cells = shapes.length * types.length * threadCounts.length;
   const minutes = (cells * (seconds + LOADING_SECONDS)) / 60;
   console.log(
-    `speed: ${peers.join(', ')}; ${shapes.join(', ')} in ${types.join(', ')} with ${threadCounts.join(' and ')} threads ` +
-      `(of ${availableParallelism()}); up to ${seconds} s each and about ${LOADING_SECONDS} s for loading: ` +
-      `at most ${Math.ceil(minutes)} minutes for ${cells} measurements, and the making of models once.`,
+    `speed: ${peers.join(', ')}; ${shapes.join(', ')} in ${types.join(', ')} with ${threadCounts.join(' and ')} of ${availableParallelism()} threads; ` +
+      `up to ${seconds} s each and about ${LOADING_SECONDS} s for loading: ` +
+      `${minutes.toFixed(1)} minutes at most (${cells} measurements), and the making of models once.`,
   );
+}
+
+function numbers(name: string, list: string): number[] {
+  const given = list.split(',').map(Number);
+  if (!given.every((value) => Number.isInteger(value) && value > 0))
+    refuse(`--${name} takes whole numbers, not ${list}.`);
+  return given;
+}
+
+/** The request makes no sense. */
+function refuse(message: string): never {
+  console.error(`${message} --help has more.`);
+  process.exit(2);
 }
