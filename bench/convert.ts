@@ -20,7 +20,15 @@ import { makeModel, SHAPE_NAMES } from '../packages/pixel-llm/src/pxi/make-model
 import { createWorkerHasher, openContentFile, openSource } from '../packages/pixel-llm/src/pxi/node.ts';
 import { pictureNames } from '../packages/pixel-llm/src/pxi/set-names.ts';
 import { verifyModelFile } from '../packages/pixel-llm/src/pxi/verify-file.ts';
-import { gigabytesPerSecond, interleave, median, printTable, type ResultRow, rounded, saveResults } from './harness.ts';
+import {
+  countProcessorTime,
+  gigabytesPerSecond,
+  interleave,
+  printTable,
+  type ResultRow,
+  rounded,
+  saveResults,
+} from './harness.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -33,8 +41,6 @@ const { values, positionals } = parseArgs({
   },
 });
 const TARGET_GBPS = 0.3;
-/** Processor seconds of each run, by what was run. */
-const cpu = new Map<string, number[]>();
 
 // A process of its own tells the most memory that one conversion took.
 if (positionals[0] === 'memory') {
@@ -86,14 +92,12 @@ async function measureRates(folder: string): Promise<ResultRow[]> {
   const picture = await toPictures(gguf, join(folder, 'model.pxi.png'));
   await toGguf(picture, back);
   if ((await digest(gguf)) !== (await digest(back))) throw new Error('The model did not come back byte for byte.');
-  const seconds = await interleave(
-    {
-      there: counted('there', async () => void (await toPictures(gguf, join(folder, 'model.pxi.png')))),
-      back: counted('back', () => toGguf(picture, back)),
-      verify: counted('verify', () => verify(picture)),
-    },
-    { rounds: Number(values.rounds) },
-  );
+  const { cases, cpuSeconds } = countProcessorTime({
+    there: async () => void (await toPictures(gguf, join(folder, 'model.pxi.png'))),
+    back: () => toGguf(picture, back),
+    verify: () => verify(picture),
+  });
+  const seconds = await interleave(cases, { rounds: Number(values.rounds) });
   const { size } = await stat(gguf);
   const row = (what: string, name: keyof typeof seconds, target?: number): ResultRow => {
     const rate = gigabytesPerSecond(size, seconds[name]);
@@ -105,20 +109,6 @@ async function measureRates(folder: string): Promise<ResultRow[]> {
     row('pictures to GGUF, SHA-256 checked', 'back', TARGET_GBPS),
     row('verify: line CRCs and SHA-256', 'verify'),
   ];
-}
-
-/** Notes the processor time of all threads, which does not depend on who else uses the machine. */
-function counted(name: string, work: () => Promise<void>): () => Promise<void> {
-  return async () => {
-    const begun = process.cpuUsage();
-    await work();
-    const { user, system } = process.cpuUsage(begun);
-    cpu.set(name, [...(cpu.get(name) ?? []), (user + system) / 1e6]);
-  };
-}
-
-function cpuSeconds(name: string): number {
-  return rounded(median(cpu.get(name) ?? []));
 }
 
 /** The most memory of a process that converts the model, and one that converts a larger one of the same vocabulary. */

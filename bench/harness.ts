@@ -49,6 +49,24 @@ export async function interleave<Name extends string>(
   return Object.fromEntries(names.map((name) => [name, median(seconds[name])])) as Record<Name, number>;
 }
 
+/** Cases that note the processor time of all threads too: it does not depend on who else uses the machine. */
+export function countProcessorTime<Name extends string>(
+  cases: Readonly<Record<Name, () => Promise<void>>>,
+): { cases: Record<Name, () => Promise<void>>; cpuSeconds(name: Name): number } {
+  const noted = new Map<Name, number[]>();
+  const counted = (name: Name) => async () => {
+    const begun = process.cpuUsage();
+    await cases[name]();
+    const { user, system } = process.cpuUsage(begun);
+    noted.set(name, [...(noted.get(name) ?? []), (user + system) / 1e6]);
+  };
+  const names = Object.keys(cases) as Name[];
+  return {
+    cases: Object.fromEntries(names.map((name) => [name, counted(name)])) as Record<Name, () => Promise<void>>,
+    cpuSeconds: (name) => rounded(median(noted.get(name) ?? [])),
+  };
+}
+
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;

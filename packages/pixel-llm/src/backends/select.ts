@@ -2,9 +2,13 @@
 import { PixelError } from '../core/errors.ts';
 import { createReferenceBackend } from './reference/backend.ts';
 import type { Backend, DeviceName } from './types.ts';
+import { createCpuBackend } from './wasm/backend.ts';
 
 /** Fastest first. */
-const BACKENDS: Readonly<Partial<Record<DeviceName, () => Backend>>> = { reference: createReferenceBackend };
+const BACKENDS: Readonly<Partial<Record<DeviceName, () => Backend>>> = {
+  cpu: createCpuBackend,
+  reference: createReferenceBackend,
+};
 
 /** The backend of a device; `auto` is the fastest one that this machine has. Throws `unknown-device`, listing those there are. */
 export async function selectBackend(device: 'auto' | DeviceName): Promise<Backend> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { formatBytes, formatProgress } from './progress-bar.ts';
+import { createProgressBar, formatBytes, formatProgress } from './progress-bar.ts';
 
 describe('The progress bar', () => {
   test('shows share, amount, rate and time left', () => {
@@ -12,6 +12,17 @@ describe('The progress bar', () => {
     assert.equal(formatProgress({ phase: 'reading', done: 0, unit: 'tensors' }, 0), 'reading  0 tensors');
     assert.equal(formatProgress({ phase: 'empty', done: 0, total: 0, unit: 'bytes' }, 1), 'empty  0 bytes of 0 bytes');
     assert.match(formatProgress({ phase: 'long', done: 1, total: 1e6, unit: 'lines' }, 1), /278 h left|277\.8 h left/);
+  });
+
+  test('is drawn ten times a second at most, but a new phase at once, and needs no width of the terminal', (context) => {
+    let now = 0;
+    context.mock.method(performance, 'now', () => now);
+    const drawn: string[] = [];
+    const bar = createProgressBar({ isTTY: true, columns: 0, write: (text: string) => drawn.push(text) > 0 });
+    for (now = 0; now <= 1000; now += 10) bar.onProgress({ phase: 'converting', done: now, unit: 'lines' });
+    assert.equal(drawn.length, 8);
+    bar.onProgress({ phase: 'writing to disk', done: 5, unit: 'bytes' });
+    assert.equal(drawn.at(-1), '\r\x1b[2Kwriting to disk  5 bytes');
   });
 
   test('says sizes in decimal units with three digits', () => {

@@ -4,13 +4,18 @@ import type { OnProgress, Progress } from '../core/progress.ts';
 
 const REDRAW_MS = 100;
 const BAR_CELLS = 24;
+/** For terminals that do not say how wide they are. */
+const USUAL_COLUMNS = 80;
+
+/** What is needed of process.stderr. */
+type ProgressTerminal = Pick<WriteStream, 'isTTY' | 'columns'> & { write(text: string): boolean };
 
 export interface ProgressBar {
   readonly onProgress: OnProgress;
   clear(): void;
 }
 
-export function createProgressBar(stream: WriteStream): ProgressBar {
+export function createProgressBar(stream: ProgressTerminal): ProgressBar {
   if (!stream.isTTY) return { onProgress: () => {}, clear: () => {} };
   const begun = performance.now();
   let phaseBegun = begun;
@@ -20,14 +25,18 @@ export function createProgressBar(stream: WriteStream): ProgressBar {
   return {
     onProgress(progress) {
       const now = performance.now();
-      if (progress.phase !== phase) {
+      // A new phase is shown at once: it may be the last thing heard for a while.
+      const isNew = progress.phase !== phase;
+      if (isNew) {
         phase = progress.phase;
         phaseBegun = now;
       }
-      if (now - begun < 300 || now - drawnAt < REDRAW_MS) return;
+      if (now - begun < 300 || (!isNew && now - drawnAt < REDRAW_MS)) return;
       drawnAt = now;
       drawn = true;
-      stream.write(`\r\x1b[2K${formatProgress(progress, (now - phaseBegun) / 1000).slice(0, stream.columns - 1)}`);
+      stream.write(
+        `\r\x1b[2K${formatProgress(progress, (now - phaseBegun) / 1000).slice(0, (stream.columns || USUAL_COLUMNS) - 1)}`,
+      );
     },
     clear() {
       if (drawn) stream.write('\r\x1b[2K');

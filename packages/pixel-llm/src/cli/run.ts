@@ -85,7 +85,7 @@ export const registerRun: RegisterCommand = (program: Command, context: CommandC
       ),
     )
     .option('--ignore-eos', 'never choose an end-of-text token')
-    .option('--device <name>', 'what to run on: auto or reference', 'auto')
+    .option('--device <name>', 'what to run on: auto, cpu or reference', 'auto')
     .option('--context <n>', "tokens of prompt and text together (default: the model's, at most 4096)", wholeNumber(1))
     .option('--json', 'write JSON lines instead of text')
     .addHelpText('after', EXAMPLES)

@@ -43,7 +43,7 @@ export const registerScore: RegisterCommand = (program: Command, context: Comman
       new Option('--token-ids <ids>', 'token ids to score, separated by commas').argParser(tokenIds).conflicts('text'),
     )
     .option('--top <n>', 'how many of the likeliest tokens to name after each position', wholeNumber(0, 1000), 16)
-    .option('--device <name>', 'what to run on: auto or reference', 'auto')
+    .option('--device <name>', 'what to run on: auto, cpu or reference', 'auto')
     .option('--context <n>', "tokens of a window (default: the model's context, at most 4096)", wholeNumber(1))
     .option('--json', 'write JSON instead of a table')
     .addHelpText('after', EXAMPLES)

@@ -9,6 +9,11 @@ export interface Progress {
   readonly unit: 'bytes' | 'tensors' | 'tokens' | 'lines';
 }
 
+/** The last step of writing files, after all their bytes: the operating system may take seconds for it. */
+export function writingToDisk(bytes: number): Progress {
+  return { phase: 'writing to disk', done: bytes, unit: 'bytes' };
+}
+
 export type OnProgress = (progress: Progress) => void;
 
 /** The options every long-running function takes. */

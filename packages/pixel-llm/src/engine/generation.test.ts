@@ -66,10 +66,10 @@ describe('The text of a generation', () => {
 });
 
 test('each token is sampled at its own position, and only after the whole prompt', async () => {
-  const { settings } = await write([97, 98, 99]);
+  const { settings } = await write(bytesOf('abcdef'));
   assert.deepEqual(
     settings.map((step) => step?.position),
-    [undefined, 3, 4, 5],
+    [undefined, 3, 4, 5, 6, 7, 8],
   );
 });
 

@@ -65,7 +65,8 @@ async function loadFromWeights(
   checkWhole('sequences', sequences, 1, 4096);
   const backend = await selectBackend(device);
   const { name, head } = weights;
-  const program = buildProgram(head);
+  // The reference computes exactly; the others round activations, as their integer products need.
+  const program = buildProgram(head, { activations: backend.device === 'reference' ? 'f32' : 'q8' });
   const context = chooseContext(program, contextLength);
   const tokenizer = createTokenizer(head.metadata);
   const chatTemplate = createChatTemplate(head.metadata);

@@ -4,11 +4,21 @@
  */
 import { type ByteSource, type ReadOptions, totalLength } from '../core/byte-source.ts';
 import { PixelError, throwIfAborted } from '../core/errors.ts';
+import { combineAdler32 } from '../core/hashing.ts';
 import type { WorkOptions } from '../core/progress.ts';
-import { RECORD_FRAME, RECORD_HEAD, recordCrc, recordHead, recordStride } from './line-record.ts';
+import { type AdlerMemory, createAdlerMemory } from './adler-memory.ts';
+import {
+  ADLER_OF_FILTER_BYTE,
+  RECORD_FRAME,
+  RECORD_HEAD,
+  RECORD_REMAINDER,
+  recordCrc,
+  recordHead,
+  recordStride,
+} from './line-record.ts';
 import type { LineDamage, Picture, Superblock } from './picture.ts';
 import { TAIL_BYTES } from './picture-frame.ts';
-import { verifyFrame } from './verify-frame.ts';
+import { verifyFrame, verifyStreamEnd } from './verify-frame.ts';
 
 /** Lines a scatter read takes: two buffers each, below the 1024 that one system call takes. */
 const LINES_A_READ = 256;
@@ -66,13 +76,13 @@ export class MappablePicture implements Picture {
   async verify({ signal, onProgress }: WorkOptions = {}): Promise<readonly LineDamage[]> {
     const damages = new DamageList(await verifyFrame(this.#source, this.#tailOffset, { signal }));
     const linesABlock = Math.min(this.height, Math.max(1, Math.floor(VERIFY_BYTES / this.#stride)));
-    const blocks = [0, 1].map(() => new Uint8Array(linesABlock * this.#stride));
-    const read = (line: number, block: Uint8Array) =>
-      this.#source.read(
-        this.#start + line * this.#stride,
-        [block.subarray(0, Math.min(linesABlock, this.height - line) * this.#stride)],
-        { signal },
-      );
+    const blocks = [0, 1].map(() => createAdlerMemory(RECORD_REMAINDER + linesABlock * this.#stride));
+    const read = (line: number, { bytes }: AdlerMemory) => {
+      const length = Math.min(linesABlock, this.height - line) * this.#stride;
+      const records = bytes.subarray(RECORD_REMAINDER, RECORD_REMAINDER + length);
+      return this.#source.read(this.#start + line * this.#stride, [records], { signal });
+    };
+    let adler = 1;
     let underway = read(0, blocks[0]!);
     for (let line = 0, turn = 0; line < this.height; line += linesABlock, turn ^= 1) {
       await underway;
@@ -81,9 +91,15 @@ export class MappablePicture implements Picture {
       // A failure is thrown where `underway` is awaited next.
       underway.catch(() => {});
       const lines = Math.min(linesABlock, this.height - line);
-      for (let i = 0; i < lines; i++) damages.add(this.#lineDamage(blocks[turn]!, i, line + i));
+      for (let i = 0; i < lines; i++) {
+        const at = RECORD_REMAINDER + i * this.#stride;
+        damages.add(this.#lineDamage(blocks[turn]!.bytes, at, line + i));
+        const ofLine = blocks[turn]!.adler32(at + RECORD_HEAD, 4 * this.width, ADLER_OF_FILTER_BYTE);
+        adler = combineAdler32(adler, ofLine, 4 * this.width + 1);
+      }
       onProgress?.({ phase: 'verifying', done: line + lines, total: this.height, unit: 'lines' });
     }
+    if (damages.isEmpty) damages.add(await verifyStreamEnd(this.#source, this.#tailOffset, adler, { signal }));
     return damages.finish();
   }
 
@@ -141,9 +157,8 @@ export class MappablePicture implements Picture {
     );
   }
 
-  /** What is wrong with the record that is the block's `index`-th. */
-  #lineDamage(block: Uint8Array, index: number, line: number): LineDamage | undefined {
-    const at = index * this.#stride;
+  /** What is wrong with the line whose record stands at `at` in the block. */
+  #lineDamage(block: Uint8Array, at: number, line: number): LineDamage | undefined {
     const record = new DataView(block.buffer, block.byteOffset + at, this.#stride);
     for (let word = 0; word < this.#head.length; word++) {
       if (record.getUint32(word * 4, true) !== this.#head[word]) {
@@ -162,6 +177,10 @@ class DamageList {
 
   constructor(damages: readonly LineDamage[]) {
     this.#damages = [...damages];
+  }
+
+  get isEmpty(): boolean {
+    return this.#damages.length === 0;
   }
 
   add(damage: LineDamage | undefined): void {

@@ -39,11 +39,16 @@ export function encodeFront(width: number, height: number, kind: PictureKind): U
   return joinBytes([PNG_SIGNATURE, header, hint, encodeMapping(base, recordStride(width)), text, zlib]);
 }
 
-/** After the last line: the final deflate block if the lines themselves did not end the stream, Adler-32, IEND. */
-export function encodeTail(adler: number, { ended }: { ended: boolean }): Uint8Array<ArrayBuffer> {
+/** After the last line. */
+export function encodeTail(adler: number, stream: { ended: boolean }): Uint8Array<ArrayBuffer> {
+  return joinBytes([encodeStreamEnd(adler, stream), encodeChunk('IEND', new Uint8Array(0))]);
+}
+
+/** The chunk with the final deflate block, if the lines themselves did not end the stream, and their Adler-32. */
+export function encodeStreamEnd(adler: number, { ended }: { ended: boolean }): Uint8Array<ArrayBuffer> {
   const checksum = Uint8Array.of(adler >>> 24, adler >>> 16, adler >>> 8, adler);
   const end = ended ? [] : [Uint8Array.of(1, 0, 0, 0xff, 0xff)];
-  return joinBytes([encodeChunk('IDAT', joinBytes([...end, checksum])), encodeChunk('IEND', new Uint8Array(0))]);
+  return encodeChunk('IDAT', joinBytes([...end, checksum]));
 }
 
 /** pxMP: where line 0's data start and how far it is to the next line's; two big-endian u64. A hint, verified before use. */

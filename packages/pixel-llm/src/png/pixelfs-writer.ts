@@ -2,7 +2,7 @@
 import type { ByteSink } from '../core/byte-sink.ts';
 import { throwIfAborted } from '../core/errors.ts';
 import { createSha256 } from '../core/hashing.ts';
-import type { WorkOptions } from '../core/progress.ts';
+import { type WorkOptions, writingToDisk } from '../core/progress.ts';
 import { type BytesManifest, CREATED_BY, encodeManifest } from './manifest.ts';
 import type { PictureWriter, Superblock } from './picture.ts';
 import { joinBytes } from './picture-frame.ts';
@@ -78,6 +78,7 @@ export async function writePixelFs(
       sha256: await hasher.digestHex(),
       data: { offset: start, byteLength: writer.offset - start },
     };
+    onProgress?.(writingToDisk(manifest.data.byteLength));
     return { manifest, superblock: await writer.finish(encodeManifest(manifest)) };
   } catch (error) {
     await (writer ?? sink).abort();

@@ -5,7 +5,7 @@
 import type { ByteSink } from '../core/byte-sink.ts';
 import { throwIfAborted } from '../core/errors.ts';
 import { createSha256 } from '../core/hashing.ts';
-import type { WorkOptions } from '../core/progress.ts';
+import { type WorkOptions, writingToDisk } from '../core/progress.ts';
 import { type ContentGap, type ContentTensor, checkHash, type ModelContent } from './model-content.ts';
 import { type CreateStreamHasher, createInlineHasher, type StreamHasher } from './stream-hasher.ts';
 import { TensorPieceReader } from './tensor-pieces.ts';
@@ -36,6 +36,7 @@ export async function convertToGguf(
     }
     await writer.skipTo(content.byteLength);
     throwIfAborted(signal);
+    onProgress?.(writingToDisk(content.byteLength));
     await sink.commit();
   } finally {
     await sink.abort();

@@ -5,7 +5,7 @@
 import type { ByteSink } from '../core/byte-sink.ts';
 import { throwIfAborted } from '../core/errors.ts';
 import { createSha256 } from '../core/hashing.ts';
-import type { WorkOptions } from '../core/progress.ts';
+import { type WorkOptions, writingToDisk } from '../core/progress.ts';
 import { encodeManifest } from '../png/manifest.ts';
 import { HeldSinks } from './held-sinks.ts';
 import type { PicturePlan, TensorPart } from './layout.ts';
@@ -53,6 +53,7 @@ export async function convertToPictures(
     const hashed = await job.run(model);
     await writer.finish(encodeManifest(describeModel(hashed)));
     throwIfAborted(signal);
+    onProgress?.(writingToDisk(content.byteLength));
     await sinks.commit();
     return { width: plan.width, files: plan.files };
   } catch (error) {

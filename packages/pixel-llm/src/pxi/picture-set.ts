@@ -107,8 +107,8 @@ function isMissing(error: unknown): boolean {
 
 function missingParts(name: string, count: number, missing: readonly string[]): PixelError {
   const listed = missing.slice(0, 10).join(', ') + (missing.length > 10 ? ', ...' : '');
-  const number = missing.length === MOST_MISSING ? `at least ${MOST_MISSING}` : String(missing.length);
-  const message = `${name} is one of ${count} pictures of a model, and ${number} of them are missing: ${listed}.`;
+  const number = missing.length === MOST_MISSING ? `, at least ${MOST_MISSING} of them` : '';
+  const message = `${name} is one of ${count} pictures of a model; missing${number}: ${listed}.`;
   return new PixelError('missing-part', message, { details: { missing } });
 }
 

@@ -8,7 +8,7 @@ import { LIMITS } from '../core/limits.ts';
 import { encodeManifest } from '../png/manifest.ts';
 import { type FileRun, type PicturePlan, planPictures } from './layout.ts';
 import type { ModelContent } from './model-content.ts';
-import { describeModel, type StoredBytes, type StoredModel } from './stored-model.ts';
+import { checkPadding, describeModel, type StoredBytes, type StoredModel } from './stored-model.ts';
 import { placeTensors } from './weight-space.ts';
 
 /** Weights at each tensor's start that go into the set's id. */
@@ -29,11 +29,12 @@ export async function planModel(
   content: ModelContent,
   { shardSize, ...options }: ReadOptions & { shardSize?: number | undefined },
 ): Promise<PlannedModel> {
-  const id = await fingerprint(content, options);
+  const id = await fingerprint(content, shardSize, options);
   const gapBytes = content.gaps.map(({ byteLength }) => byteLength);
   for (let manifestBytes = 0; ; ) {
     const plan = planPictures(content.tensors, content.headBytes.length, gapBytes, { shardSize, manifestBytes });
     const model = modelOf(content, plan, id);
+    checkPadding(model, content.name);
     const needed = encodeManifest(describeModel(model)).length;
     if (needed > LIMITS.manifestBytes) throw tooManyParts(needed);
     if (needed <= manifestBytes) return { plan, model };
@@ -75,11 +76,16 @@ function modelOf(content: ModelContent, plan: PicturePlan, id: string): StoredMo
 }
 
 /**
- * What tells this model's pictures from another's: SHA-256 over the head and each tensor's first weights, so that the same
- * conversion always gives the same files and parts of two fine-tunes of one model do not mix unseen.
+ * What tells this model's pictures from another's: SHA-256 over the size asked for, the head and each tensor's first
+ * weights. The same conversion always gives the same files; parts of two fine-tunes, or of two conversions, do not mix unseen.
  */
-async function fingerprint(content: ModelContent, options: ReadOptions): Promise<string> {
+async function fingerprint(
+  content: ModelContent,
+  shardSize: number | undefined,
+  options: ReadOptions,
+): Promise<string> {
   const hash = createSha256();
+  hash.update(new TextEncoder().encode(String(shardSize)));
   hash.update(content.headBytes);
   for (const tensor of content.tensors) {
     const { blockBytes, blockElements } = tensor.type;

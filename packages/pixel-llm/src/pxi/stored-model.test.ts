@@ -7,9 +7,10 @@ import { isPixelError } from '../core/errors.ts';
 import { openPicture } from '../png/open-picture.ts';
 import { createPictureWriter } from '../png/picture-writer.ts';
 import { type ModelManifest, readModelManifest } from './manifest.ts';
+import { openContent } from './open-weights.ts';
 import { openPictureSet } from './picture-set.ts';
 import { describeModel, resolveManifest } from './stored-model.ts';
-import { type Files, oddGguf, openSet, smallModel, sourceOf, toPictures } from './testing.ts';
+import { type Files, oddGguf, openSet, picturesOf, smallModel, sourceOf, toPictures } from './testing.ts';
 
 let files: Files;
 let manifest: ModelManifest;
@@ -181,6 +182,16 @@ for (const [what, says, change] of LIES) {
     );
   });
 }
+
+test('a GGUF file of more zeros than alignment can ask for is refused, out of a picture and into one', async () => {
+  const endless = changed((copy) => {
+    copy.gguf.byteLength = 2 ** 50;
+  });
+  const isTooMany = (error: unknown) => isPixelError(error, 'limit-exceeded') && /bytes of zeros/.test(error.message);
+  assert.throws(() => resolveManifest(endless, 'm'), isTooMany);
+  const gguf = await openContent(new MemoryByteSource(oddGguf(smallModel()), 'model.gguf'));
+  await assert.rejects(picturesOf({ ...gguf, byteLength: 2 ** 50 }), isTooMany);
+});
 
 test('a manifest that disagrees with the GGUF head in the pixels is refused', async () => {
   const swapped = changed((copy) => {

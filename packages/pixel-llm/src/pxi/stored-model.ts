@@ -6,12 +6,12 @@
 import { PixelError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { GgufHead } from '../gguf/reader.ts';
-import { type TensorType, tensorTypeById, unknownTensorType } from '../gguf/tensor-types.ts';
+import { isKnownType, type TensorType, tensorTypeById, unknownTensorType } from '../gguf/tensor-types.ts';
 import { CREATED_BY } from '../png/manifest.ts';
 import type { FileRun, PlannedLayer, TensorPart } from './layout.ts';
 import type { ManifestTensor, ModelManifest } from './manifest.ts';
 import type { ContentGap, ContentTensor } from './model-content.ts';
-import { isKnownType, storedRows } from './stored-rows.ts';
+import { storedRows } from './stored-rows.ts';
 import type { TensorRectangle } from './weight-space.ts';
 
 export interface StoredTensor extends ContentTensor {
@@ -133,8 +133,23 @@ export function resolveManifest(manifest: ModelManifest, file: string): StoredMo
   };
   checkRunsApart(model, file);
   checkPositionsApart(model, file);
+  checkPadding(model, file);
   checkLayers(model, file);
   return model;
+}
+
+/**
+ * Zeros of the GGUF file are not stored, only counted: a small picture must not make a file that fills the disk. Alignment
+ * alone never asks for more. Throws `limit-exceeded`.
+ */
+export function checkPadding({ byteLength, head, tensors, gaps }: StoredModel, file: string): void {
+  const content = [...tensors, ...gaps].reduce((sum, piece) => sum + piece.byteLength, head.byteLength);
+  const most = (tensors.length + gaps.length + 1) * LIMITS.alignment;
+  if (byteLength - content <= most) return;
+  throw new PixelError(
+    'limit-exceeded',
+    `${file}: ${byteLength - content} bytes of zeros lie between its tensors and after them, above the limit of ${most}.`,
+  );
 }
 
 /** Compares with the head that lies in the pixels: both must tell the same tensors. Throws `bad-manifest`. */

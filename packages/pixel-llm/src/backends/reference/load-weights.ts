@@ -49,7 +49,7 @@ async function loadWeight(
 }
 
 /** The engine builds Programs from the source's own head; one that comes from elsewhere may not fit it. */
-function checkTensor(weight: ProgramWeight, source: WeightSource): void {
+export function checkTensor(weight: ProgramWeight, source: WeightSource): void {
   const tensor = source.head.tensors.get(weight.name);
   if (!tensor) throw new PixelError('unknown-tensor', `${source.name} has no tensor "${weight.name}".`);
   const dimensions = [...tensor.dimensions];

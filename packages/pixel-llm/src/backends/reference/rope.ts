@@ -32,7 +32,10 @@ export function rope(
 }
 
 /** The angle of each pair at position 1, and what cosine and sine are multiplied by. */
-function rotation(attributes: RopeAttributes, factors: Float32Array | undefined) {
+export function rotation(
+  attributes: RopeAttributes,
+  factors: Float32Array | undefined,
+): { readonly frequencies: Float64Array; readonly magnitude: number } {
   const { rotaryDim, frequencyBase, linearFactor, yarn } = attributes;
   const frequencies = Float64Array.from({ length: rotaryDim / 2 }, (_, i) => {
     const plain = frequencyBase ** ((-2 * i) / rotaryDim) / (factors?.[i] ?? 1) / linearFactor;

@@ -1,0 +1,65 @@
+/**
+ * How quantized weights lie in memory once packed: four rows together ("a group"), lanes = rows. Groups follow one another; one is
+ * a header (two f32: what its f16 scales and its f16 minimums are to be multiplied by, after widening), the scales of all its blocks, and their weights, each
+ * part padded to 16 bytes. A block is 32 columns of the four rows, as eight vectors of sixteen unsigned bytes: vector v holds
+ * columns 4v .. 4v+3 of row 0, then of rows 1, 2, 3.
+ *
+ * | bits | weights of a block |
+ * |---|---|
+ * | 4 | 64 bytes: vector v in the low halves of bytes 16v .., vector v + 4 in the high halves |
+ * | 5 | 64 as above, then 16: bit v of byte i is the fifth bit of vector v's byte i |
+ * | 6 | 64 as above, then 32: two bits of vectors 0, 2, 4, 6 in the first sixteen bytes, of 1, 3, 5, 7 in the others |
+ * | 8 | 128: vector after vector |
+ *
+ * | scaling | scales |
+ * |---|---|
+ * | PLAIN | a block: four f16 scales |
+ * | MINIMUM | a block: four f16 scales, four f16 minimums |
+ * | SUPER32 | 8 blocks: four f32 d, four f32 minus dmin; then a block: four u8 scales, four u8 minimums |
+ * | SUPER16 | 8 blocks: four f32 d; then a block: four i8 scales of its first half, four of its second |
+ */
+
+export const PLAIN: i32 = 0;
+export const MINIMUM: i32 = 1;
+export const SUPER32: i32 = 2;
+export const SUPER16: i32 = 3;
+
+export const HEADER_BYTES: usize = 16;
+
+/** Bytes of a block's weights. */
+@inline
+export function blockBytes(bits: i32): usize {
+  return bits === 4 ? 64 : bits === 5 ? 80 : bits === 6 ? 96 : 128;
+}
+
+/** Bytes of a group's scales. */
+@inline
+export function scaleBytes(scaling: i32, blocks: i32): usize {
+  const count = <usize>blocks;
+  if (scaling === PLAIN) return (count * 8 + 15) & ~15;
+  if (scaling === MINIMUM) return count * 16;
+  return scaling === SUPER32 ? (count >> 3) * 96 : (count >> 3) * 80;
+}
+
+/** Bytes of a group. */
+@inline
+export function groupBytes(bits: i32, scaling: i32, blocks: i32): usize {
+  return HEADER_BYTES + scaleBytes(scaling, blocks) + blockBytes(bits) * <usize>blocks;
+}
+
+/** Vector v (a constant) of the block at p, as unsigned bytes. */
+@inline
+export function weightVector(bits: i32, p: usize, v: i32): v128 {
+  if (bits === 8) return v128.load(p + 16 * v);
+  const packed = v128.load(p + 16 * (v & 3));
+  const low4 = v128.and(v < 4 ? packed : i16x8.shr_u(packed, 4), i8x16.splat(15));
+  if (bits === 4) return low4;
+  if (bits === 5) {
+    const fifths = v128.load(p + 64);
+    const shifted = v < 4 ? i16x8.shl(fifths, 4 - v) : i16x8.shr_u(fifths, v - 4);
+    return v128.or(low4, v128.and(shifted, i8x16.splat(16)));
+  }
+  const pairs = v128.load(p + 64 + 16 * (v & 1));
+  const shifted = v < 6 ? i16x8.shl(pairs, 4 - 2 * (v >> 1)) : i16x8.shr_u(pairs, 2);
+  return v128.or(low4, v128.and(shifted, i8x16.splat(48)));
+}

@@ -1,0 +1,64 @@
+/**
+ * The Node side of backends/wasm/: kernels from files, worker threads, cores. Importing it installs them. The same file is what a worker
+ * runs: it then serves as one thread of a model.
+ */
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { installCpuPlatform, type WorkerHandle } from './platform.ts';
+import { serveThread } from './serve-thread.ts';
+import type { ToThread } from './thread-messages.ts';
+
+/** Tells a worker of ours from one of the program that uses this package. */
+const THREAD_MARK = 'pixel-llm cpu thread';
+
+if (!isMainThread && parentPort && workerData === THREAD_MARK) {
+  const port = parentPort;
+  const receive = serveThread(
+    (message) => port.postMessage(message),
+    () => port.close(),
+  );
+  port.on('message', (message: ToThread) => receive(message));
+} else {
+  installCpuPlatform({
+    readKernels: async (build) => new Uint8Array(await readFile(new URL(`./kernels-${build}.wasm`, import.meta.url))),
+    startWorker,
+    cores: physicalCores(),
+  });
+}
+
+function startWorker(): WorkerHandle {
+  const worker = new Worker(new URL(import.meta.url), { workerData: THREAD_MARK });
+  return {
+    post: (message, transfer) => worker.postMessage(message, transfer),
+    listen(onMessage, onEnd) {
+      worker.on('message', onMessage);
+      worker.on('error', (error) => onEnd(error instanceof Error ? error.message : String(error)));
+      worker.on('exit', (code) => onEnd(`exit code ${code}`));
+    },
+    keepAlive(isNeeded) {
+      if (isNeeded) worker.ref();
+      else worker.unref();
+    },
+    async terminate() {
+      await worker.terminate();
+    },
+  };
+}
+
+/** Two threads of one core share what limits these kernels. Linux says which share one; elsewhere all count. */
+function physicalCores(): number {
+  const available = availableParallelism();
+  try {
+    const cores = new Set(
+      readFileSync('/proc/cpuinfo', 'utf8')
+        .split('\n\n')
+        .map((block) => /physical id\s*:\s*(\d+)[\s\S]*core id\s*:\s*(\d+)/.exec(block))
+        .flatMap((match) => (match ? [`${match[1]}/${match[2]}`] : [])),
+    );
+    return cores.size > 0 ? Math.min(cores.size, available) : available;
+  } catch {
+    return available;
+  }
+}
