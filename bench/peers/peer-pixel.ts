@@ -1,7 +1,7 @@
 /** This project, from its sources. A child process of peers.ts. */
 import { writeFile } from 'node:fs/promises';
 import {
-  buildProgram,
+  type Backend,
   loadModel,
   type Model,
   openWeightsFile,
@@ -21,6 +21,8 @@ import {
 
 type Device = Parameters<typeof selectBackend>[0];
 
+const select: (device: Device, options: { threads: number }) => Promise<Backend> = selectBackend;
+
 const ROWS = 16;
 const PAGE_TOKENS = 64;
 
@@ -35,7 +37,12 @@ async function load(wanted: LoadRequest): Promise<LoadAnswer> {
   const device = wanted.device as Device;
   const options = { device, threads, contextLength: contextTokens, sequences };
   model = await loadModel(path, options);
-  const { description } = await selectBackend(device);
+  const { description } = await select(device, { threads });
+  // The reference does not say: it has one.
+  const taken = Number(/(\d+) threads?/.exec(description)?.[1] ?? 1);
+  if (model.device !== 'reference' && taken !== threads) {
+    throw new Error(`This project took ${taken} threads instead of ${threads}.`);
+  }
   return { version: description, device: model.device };
 }
 
@@ -59,16 +66,16 @@ async function likeliest({ prompt, count }: LikeliestRequest): Promise<Likeliest
   return positions.at(-1)?.top ?? [];
 }
 
-/** By the executor itself: `score` names the likeliest tokens, not all. */
+/** By an executor of the model's own Program (which says how it rounds): `score` names the likeliest tokens, not all. */
 async function distributions({ tokens, path }: DistributionsRequest): Promise<void> {
   const wanted = request;
   if (!wanted) throw new Error('No model is loaded.');
   await using weights = await openWeights(wanted.path);
-  const backend = await selectBackend(wanted.device as Device);
-  const program = buildProgram(weights.head);
+  const backend = await select(wanted.device as Device, { threads: wanted.threads });
+  const { program } = loaded();
   const pageCount = Math.ceil(tokens.length / PAGE_TOKENS);
   const pages = [Array.from({ length: pageCount }, (_, page) => page)];
-  const options = { pageTokens: PAGE_TOKENS, pageCount, threads: wanted.threads };
+  const options = { pageTokens: PAGE_TOKENS, pageCount };
   const executor = await backend.load(program, weights, options);
   const rows: Buffer[] = [];
   for (let start = 0; start < tokens.length; start += ROWS) {

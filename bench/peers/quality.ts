@@ -19,6 +19,7 @@ export interface QualitySettings {
   readonly peers: readonly PeerName[];
   readonly device: string;
   readonly windows: number;
+  readonly threads: number;
 }
 
 const MODEL = 'models/TinyStories-656K-Q8_0.gguf';
@@ -30,11 +31,11 @@ export async function measureQuality(settings: QualitySettings): Promise<PeerRow
   const path = await goldenModel(settings);
   const windows = await readWindows(settings, path);
   const vocabulary = (await readTokenizer(path)).vocabSize;
-  const reference = await distributionsOf('pixel', 'reference', path, windows, settings.folder);
+  const reference = await distributionsOf('pixel', { ...settings, device: 'reference' }, path, windows);
   const values: Partial<Record<PeerName, number>> = {};
   for (const name of settings.peers) {
     if (name === 'wllama' || (name === 'pixel' && settings.device === 'reference')) continue;
-    const given = await distributionsOf(name, settings.device, path, windows, settings.folder);
+    const given = await distributionsOf(name, settings, path, windows);
     values[name] = Number(meanDivergence(reference, given, vocabulary).toPrecision(4));
   }
   return [
@@ -71,12 +72,11 @@ async function readWindows({ goldens, windows }: QualitySettings, path: string):
 
 async function distributionsOf(
   name: PeerName,
-  device: string,
+  { device, threads, folder }: QualitySettings,
   path: string,
   windows: readonly (readonly number[])[],
-  folder: string,
 ): Promise<Float32Array[]> {
-  await using peer = await Peer.start(name, { path, device, threads: 1, contextTokens: WINDOW_TOKENS, sequences: 1 });
+  await using peer = await Peer.start(name, { path, device, threads, contextTokens: WINDOW_TOKENS, sequences: 1 });
   noteVersions([peer]);
   const file = join(folder, `distributions-${process.pid}.f32`);
   const read: Float32Array[] = [];

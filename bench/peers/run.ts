@@ -142,7 +142,13 @@ async function agree(peers: readonly PeerName[]): Promise<void> {
   // The reference stands in for a faster device that is not there.
   const present = peers.includes('pixel');
   const names: PeerName[] = present ? [...peers] : ['pixel', ...peers];
-  const request = { path, threads: 1, device: present ? device : 'reference', contextTokens: 256, sequences: 1 };
+  const request = {
+    path,
+    threads: mostThreads,
+    device: present ? device : 'reference',
+    contextTokens: 256,
+    sequences: 1,
+  };
   await using started = await startPeers(names, request);
   const distances = await checkAgreement(started.peers, { text, tokens });
   console.log(`All agree on the golden model; mean distance in ln p from ${names[0]}: ${JSON.stringify(distances)}`);
@@ -177,7 +183,17 @@ async function memory(peers: readonly PeerName[], report: Report): Promise<void>
 
 async function quality(peers: readonly PeerName[], report: Report): Promise<void> {
   for (const type of ['Q8_0', 'Q4_0']) {
-    await report(await measureQuality({ goldens, folder, type, peers, device, windows: flags.full ? 20 : 4 }));
+    await report(
+      await measureQuality({
+        goldens,
+        folder,
+        type,
+        peers,
+        device,
+        threads: mostThreads,
+        windows: flags.full ? 20 : 4,
+      }),
+    );
   }
 }
 
