@@ -179,8 +179,15 @@ describe('PixelFS', () => {
   test('reports its progress', async () => {
     const sink = new MemoryByteSink();
     const seen: number[] = [];
-    await writePixelFs(sink, noise(9_000_000), { onProgress: ({ done, total }) => seen.push(done, total ?? -1) });
+    let last = '';
+    await writePixelFs(sink, noise(9_000_000), {
+      onProgress: ({ phase, done, total }) => {
+        last = phase;
+        if (total !== undefined) seen.push(done, total);
+      },
+    });
     assert.deepEqual(seen, [4_194_304, 9_000_000, 8_388_608, 9_000_000, 9_000_000, 9_000_000]);
+    assert.equal(last, 'writing to disk');
     await using file = await openPixelFs(new MemoryByteSource(sink.result()));
     const phases = new Map<string, number>();
     await file.verify({ onProgress: ({ phase, done }) => phases.set(phase, done) });
