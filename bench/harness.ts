@@ -144,7 +144,8 @@ function currentCommit(): string {
   try {
     const git = (...parts: string[]) => execFileSync('git', parts, { encoding: 'utf8', stdio: 'pipe' }).trim();
     return (
-      git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', '--untracked-files=no') ? '+changes' : '')
+      git('rev-parse', '--short', 'HEAD') +
+      (git('status', '--porcelain', '--untracked-files=no', '--', '.', ':!bench/results') ? '+changes' : '')
     );
   } catch {
     return 'unknown';
