@@ -41,12 +41,13 @@ export function encodeChunk(type: string, data: Uint8Array): Uint8Array<ArrayBuf
   return chunk;
 }
 
-export function encodeHeader(width: number, height: number): Uint8Array<ArrayBuffer> {
+/** The IHDR chunk; 8 bits a sample, RGBA unless said otherwise. */
+export function encodeHeader(width: number, height: number, colourType = 6): Uint8Array<ArrayBuffer> {
   const data = new Uint8Array(13);
   const view = new DataView(data.buffer);
   view.setUint32(0, width);
   view.setUint32(4, height);
-  data.set([8, 6, 0, 0, 0], 8);
+  data.set([8, colourType, 0, 0, 0], 8);
   return encodeChunk('IHDR', data);
 }
 

@@ -3,7 +3,8 @@
  * Up to 256 colours become a palette picture, a quarter of the size. PNG specification (third edition), sections 7, 9 and 11.
  */
 import { PixelError } from '../core/errors.ts';
-import { encodeChunk, MOST_IDAT_BYTES, PNG_SIGNATURE } from './chunks.ts';
+import { encodeChunk, encodeHeader, MOST_IDAT_BYTES, PNG_SIGNATURE } from './chunks.ts';
+import { joinBytes } from './picture-frame.ts';
 
 /** An image in memory: RGBA, 8 bits each, not premultiplied, from the top left. */
 export interface Image {
@@ -28,14 +29,14 @@ export async function encodeImage(
   const palette = paletteOf(pixels);
   const lines = palette ? indexedLines(image, palette) : trueColourLines(image);
   const data = await deflate(lines);
-  const chunks = [PNG_SIGNATURE, headerChunk(image, palette ? 3 : 6)];
+  const chunks = [PNG_SIGNATURE, encodeHeader(width, height, palette ? 3 : 6)];
   for (const [keyword, text] of Object.entries(texts)) chunks.push(encodeChunk('tEXt', latin1(`${keyword}\0${text}`)));
   if (palette) chunks.push(...paletteChunks(palette));
   for (let at = 0; at < data.length; at += MOST_IDAT_BYTES) {
     chunks.push(encodeChunk('IDAT', data.subarray(at, at + MOST_IDAT_BYTES)));
   }
   chunks.push(encodeChunk('IEND', new Uint8Array(0)));
-  return join(chunks);
+  return joinBytes(chunks);
 }
 
 /** Colour (as a 32-bit number) to index, or undefined when there are more than a palette holds. */
@@ -80,15 +81,6 @@ function trueColourLines({ width, height, pixels }: Image): Uint8Array<ArrayBuff
   return lines;
 }
 
-function headerChunk({ width, height }: Image, colourType: number): Uint8Array {
-  const data = new Uint8Array(13);
-  const view = new DataView(data.buffer);
-  view.setUint32(0, width);
-  view.setUint32(4, height);
-  data.set([8, colourType, 0, 0, 0], 8);
-  return encodeChunk('IHDR', data);
-}
-
 function paletteChunks(palette: ReadonlyMap<number, number>): Uint8Array[] {
   const colours = [...palette.keys()];
   const rgb = Uint8Array.from(
@@ -108,14 +100,4 @@ async function deflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<Array
 
 function latin1(text: string): Uint8Array {
   return Uint8Array.from(text, (letter) => (letter.charCodeAt(0) < 256 ? letter.charCodeAt(0) : 63));
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
 }

@@ -28,15 +28,14 @@ export async function openGgufContent(model: GgufModel, options?: ReadOptions): 
   };
 }
 
-/** One file out of several: their tensors one after the other under the first one's metadata, less what says it is split. */
+/** One file out of several: their tensors one after the other. */
 function mergedContent(model: GgufModel): ModelContent {
-  const metadata = new Map([...model.metadata].filter(([key]) => !key.startsWith('split.')));
   const tensors = [...model.tensors.values()].map((tensor) => ({
     tensor,
     read: (firstBlock: number, target: Uint8Array, options?: ReadOptions) =>
       model.parts[tensor.part]!.source.read(tensor.offset + firstBlock * tensor.type.blockBytes, [target], options),
   }));
-  return rewriteContent(model.name, metadata, tensors, () => model.dispose());
+  return rewriteContent(model.name, model.metadata, tensors, () => model.dispose());
 }
 
 /** The stretches between and after tensors that are not all zero, without the zeros around them. */

@@ -9,6 +9,8 @@
 import { PixelError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { TensorInfo } from '../gguf/head.ts';
+import { recordStride } from '../png/line-record.ts';
+import { LEAST_WIDTH, MOST_WIDTH } from '../png/superblock.ts';
 import { groupLayers, type LayerRole } from './layers.ts';
 import { storedRows } from './stored-rows.ts';
 
@@ -16,12 +18,9 @@ import { storedRows } from './stored-rows.ts';
 export const PLANE_STEP = 256;
 /** A tensor is split only at multiples of so many rows. */
 export const SPLIT_ROWS = 128;
-const LEAST_WIDTH = 64;
-const MOST_WIDTH = 8192;
 /** Lines a file may have. At width 8192 the whole file stays below 256 MiB, WebGPU's default buffer limit. */
 const MOST_LINES = 8176;
-/** Bytes of a PNG of the mappable profile beside its pixels: a line's record, and signature, chunks and tail. */
-const LINE_RECORD_BYTES = 48;
+/** Bytes of a PNG of the mappable profile beside its lines' records: signature, chunks and tail. */
 const FRAME_BYTES = 4096;
 /** What the files after the first need for their own short manifest. */
 const PART_MANIFEST_BYTES = 1024;
@@ -200,7 +199,7 @@ class Cursor {
 
   constructor(width: number, shardSize: number, manifestBytes: number) {
     this.lineBytes = width * 4;
-    const lines = Math.floor((shardSize - FRAME_BYTES) / (this.lineBytes + LINE_RECORD_BYTES));
+    const lines = Math.floor((shardSize - FRAME_BYTES) / recordStride(width));
     this.#fileBytes = Math.min(MOST_LINES, lines) * this.lineBytes;
     this.#manifestBytes = roundUp(manifestBytes, this.lineBytes);
     this.offset = this.lineBytes;
