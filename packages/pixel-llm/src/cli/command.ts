@@ -16,8 +16,10 @@ export interface CommandContext {
   note(line: string): void;
   /** Writes text to stdout, as it is. Resolves when it may go on (a slow pipe holds it back). */
   print(text: string): Promise<void>;
-  /** Shows a progress bar on stderr while the work runs, when stderr is a terminal. */
-  withProgress<Result>(work: (onProgress: OnProgress) => Promise<Result>): Promise<Result>;
+  /** Shows a progress bar on stderr while the work runs, when stderr is a terminal. `note` writes a line beside the bar. */
+  withProgress<Result>(
+    work: (onProgress: OnProgress, note: (line: string) => void) => Promise<Result>,
+  ): Promise<Result>;
 }
 
 export function createContext(signal: AbortSignal): CommandContext {
@@ -31,7 +33,10 @@ export function createContext(signal: AbortSignal): CommandContext {
     async withProgress(work) {
       const bar = createProgressBar(process.stderr);
       try {
-        return await work(bar.onProgress);
+        return await work(bar.onProgress, (line) => {
+          bar.clear();
+          process.stderr.write(`${line.replace(/\p{Cc}+/gu, ' ')}\n`);
+        });
       } finally {
         bar.clear();
       }

@@ -6,11 +6,13 @@ import { Command, CommanderError } from 'commander';
 import packageFacts from '../../package.json' with { type: 'json' };
 import { PixelError, type PixelErrorCode } from '../core/errors.ts';
 import { removeTemporaryFiles } from '../core/node.ts';
+import { registerCache } from './cache.ts';
 import { createContext, type RegisterCommand } from './command.ts';
 import { registerConvert } from './convert.ts';
 import { registerFs } from './fs.ts';
 import { registerInspect } from './inspect.ts';
 import { registerMakeModel } from './make-model.ts';
+import { registerPull } from './pull.ts';
 import { registerRender } from './render.ts';
 import { registerRun } from './run.ts';
 import { registerScore } from './score.ts';
@@ -24,6 +26,8 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerVerify,
   registerRun,
   registerScore,
+  registerPull,
+  registerCache,
   registerFs,
   registerMakeModel,
 ];

@@ -6,6 +6,7 @@ import { openWeightsFile } from '../pxi/node.ts';
 import { renderModel, renderTensor } from '../pxi/render.ts';
 import { DRAWING_WIDTHS } from '../pxi/render-plan.ts';
 import { type RegisterCommand, wholeNumber } from './command.ts';
+import { cachedModel } from './local-model.ts';
 
 const EXAMPLES = `
 Every weight has its place: the embedding on top, the layers below, the output last. Bright is large, blue is negative, amber
@@ -38,7 +39,7 @@ export const registerRender: RegisterCommand = (program, context) => {
       if (!/\.png$/i.test(output) || /\.pxi\.png$/i.test(output)) {
         throw new PixelError('bad-argument', `${output}: a drawing is a PNG but no model; call it NAME.png.`);
       }
-      const source = await openWeightsFile(path, { signal: context.signal });
+      const source = await openWeightsFile(await cachedModel(path), { signal: context.signal });
       try {
         if (tensor !== undefined && !source.head.tensors.has(tensor)) {
           throw new PixelError(

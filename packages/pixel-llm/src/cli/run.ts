@@ -14,6 +14,7 @@ import { loadModel } from '../engine/node.ts';
 import type { Prompt } from '../engine/session.ts';
 import type { ChatMessage } from '../tokenizer/chat-template.ts';
 import { type CommandContext, decimalNumber, type RegisterCommand, wholeNumber } from './command.ts';
+import { pulledModel } from './local-model.ts';
 import { readStandardInput } from './text-input.ts';
 
 const EXAMPLES = `
@@ -53,6 +54,7 @@ interface RunFlags {
   /** As typed: whether there is such a device, selectBackend knows. */
   device: 'auto' | DeviceName;
   context?: number;
+  cache: boolean;
   json?: boolean;
 }
 
@@ -60,7 +62,7 @@ export const registerRun: RegisterCommand = (program: Command, context: CommandC
   program
     .command('run')
     .description('Let a model continue a prompt.')
-    .argument('[model]', 'a .pxi.png or .gguf file (any file of a set)')
+    .argument('[model]', 'a .pxi.png or .gguf file or URL (any file of a set)')
     .argument('[prompt]', 'the text to continue, or the question with --chat or --system')
     .option('--prompt <text>', 'the prompt, as an option')
     .option(
@@ -87,6 +89,7 @@ export const registerRun: RegisterCommand = (program: Command, context: CommandC
     .option('--ignore-eos', 'never choose an end-of-text token')
     .option('--device <name>', 'what to run on: auto or reference', 'auto')
     .option('--context <n>', "tokens of prompt and text together (default: the model's, at most 4096)", wholeNumber(1))
+    .option('--no-cache', 'read a URL by ranges, and do not pull it into the cache')
     .option('--json', 'write JSON lines instead of text')
     .addHelpText('after', EXAMPLES)
     .action((path: string | undefined, prompt: string | undefined, flags: RunFlags) =>
@@ -121,10 +124,11 @@ async function run(
 }
 
 async function load(
-  path: string,
-  { device, context: contextLength }: RunFlags,
+  given: string,
+  { device, context: contextLength, cache }: RunFlags,
   context: CommandContext,
 ): Promise<Model> {
+  const path = cache ? await pulledModel(given, context) : given;
   const begun = performance.now();
   const model = await context.withProgress((onProgress) =>
     loadModel(path, { device, contextLength, signal: context.signal, onProgress }),

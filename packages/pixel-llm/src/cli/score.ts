@@ -7,6 +7,7 @@ import type { Score, ScoredPosition } from '../engine/score.ts';
 import type { Prompt } from '../engine/session.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type CommandContext, type RegisterCommand, wholeNumber } from './command.ts';
+import { pulledModel } from './local-model.ts';
 import { readTextFile } from './text-input.ts';
 
 const EXAMPLES = `
@@ -30,6 +31,7 @@ interface ScoreFlags {
   /** As typed: whether there is such a device, selectBackend knows. */
   device: 'auto' | DeviceName;
   context?: number;
+  cache: boolean;
   json?: boolean;
 }
 
@@ -37,7 +39,7 @@ export const registerScore: RegisterCommand = (program: Command, context: Comman
   program
     .command('score')
     .description('Say how likely a model finds a text, token by token.')
-    .argument('<model>', 'a .pxi.png or .gguf file (any file of a set)')
+    .argument('<model>', 'a .pxi.png or .gguf file or URL (any file of a set)')
     .option('--text <file>', 'a text file to score')
     .addOption(
       new Option('--token-ids <ids>', 'token ids to score, separated by commas').argParser(tokenIds).conflicts('text'),
@@ -45,15 +47,17 @@ export const registerScore: RegisterCommand = (program: Command, context: Comman
     .option('--top <n>', 'how many of the likeliest tokens to name after each position', wholeNumber(0, 1000), 16)
     .option('--device <name>', 'what to run on: auto or reference', 'auto')
     .option('--context <n>', "tokens of a window (default: the model's context, at most 4096)", wholeNumber(1))
+    .option('--no-cache', 'read a URL by ranges, and do not pull it into the cache')
     .option('--json', 'write JSON instead of a table')
     .addHelpText('after', EXAMPLES)
     .action((path: string, flags: ScoreFlags) => score(path, flags, context));
 };
 
-async function score(path: string, flags: ScoreFlags, context: CommandContext): Promise<void> {
+async function score(given: string, flags: ScoreFlags, context: CommandContext): Promise<void> {
   const prompt = await choosePrompt(flags, context.signal);
   const { device, context: contextLength, top, json } = flags;
   const { signal } = context;
+  const path = flags.cache ? await pulledModel(given, context) : given;
   await using model = await context.withProgress((onProgress) =>
     loadModel(path, { device, contextLength, signal, onProgress }),
   );
