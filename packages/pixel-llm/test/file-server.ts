@@ -66,30 +66,37 @@ export class FileServer {
     const url = incoming.url ?? '/';
     const path = decodeURIComponent(url.replace(/\?.*/, ''));
     const number = this.requests.filter((request) => request.path === path).length;
-    const [, from] = /^bytes=(\d+)-/.exec(incoming.headers.range ?? '') ?? [];
+    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(incoming.headers.range ?? '') ?? [];
     const start = from === undefined ? undefined : Number(from);
+    const end = to ? Number(to) + 1 : undefined;
     const request = { path, url, number, start, authorization: incoming.headers.authorization };
     this.requests.push(request);
     const how = this.misbehave(request) ?? {};
     const file = how.bytes ?? this.files.get(path);
     if (how.location !== undefined) return void response.writeHead(302, { location: how.location }).end();
     if (how.status !== undefined || !file) return void response.writeHead(how.status ?? 404, how.headers).end('sorry');
-    serve(response, file, how.ranges === false ? undefined : start, how);
+    const range = start === undefined || how.ranges === false ? undefined : { start, end: end ?? file.length };
+    serve(response, file, range, how);
   }
 }
 
-function serve(response: ServerResponse, file: Uint8Array, start: number | undefined, how: Misbehaviour): void {
+interface Range {
+  start: number;
+  end: number;
+}
+
+function serve(response: ServerResponse, file: Uint8Array, asked: Range | undefined, how: Misbehaviour): void {
   const { etag = '"one"' } = how;
   const tag: Record<string, string> = etag === null ? {} : { etag };
-  if (start !== undefined && start >= file.length) {
+  if (asked && asked.start >= file.length) {
     response.writeHead(416, { 'content-range': `bytes */${file.length}` }).end();
     return;
   }
-  const body = file.subarray(start ?? 0);
-  const range = how.contentRange ?? `bytes ${start}-${file.length - 1}/${file.length}`;
-  const place: Record<string, string> = start === undefined ? {} : { 'content-range': range };
+  const body = file.subarray(asked?.start, asked?.end);
+  const range = how.contentRange ?? `bytes ${asked?.start}-${(asked?.end ?? 0) - 1}/${file.length}`;
+  const place: Record<string, string> = asked ? { 'content-range': range } : {};
   const length: Record<string, string> = how.chunked ? {} : { 'content-length': String(body.length) };
-  response.writeHead(start === undefined ? 200 : 206, { ...tag, ...place, ...length, ...how.headers });
+  response.writeHead(asked ? 206 : 200, { ...tag, ...place, ...length, ...how.headers });
   const breakOff = () => response.destroy();
   const { breakAfter, stallAfter, trickle } = how;
   // Later, so that the client has seen the bytes: fetch drops what arrives together with an error.

@@ -50,6 +50,11 @@ export async function isLeased(path: string): Promise<boolean> {
   return (await heldBy(path)) !== 'nobody';
 }
 
+/** Removes the lease of a process that was killed. */
+export async function removeDeadLease(path: string): Promise<void> {
+  if (!(await isLeased(path))) await removeStale(path, randomUUID());
+}
+
 export class Lease {
   readonly #path: string;
   readonly #token: string;

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { PixelError } from '../../core/errors.ts';
 import { fileError } from '../../core/node.ts';
 import { JOURNAL_NAME, journalUrl } from './journal.ts';
-import { isLeased } from './lease.ts';
+import { isLeased, removeDeadLease } from './lease.ts';
 import type { RemoteModel } from './model-url.ts';
 
 interface Entry {
@@ -137,11 +137,13 @@ export async function removeFolder(folder: string): Promise<void> {
   await rm(aside, { recursive: true, force: true });
 }
 
-/** Removes what an interrupted removal left. */
+/** Removes what interrupted removals and killed processes left. */
 export async function removeLeftovers(cache: string): Promise<void> {
   const names = await readdir(cache).catch(() => []);
   const gone = names.filter((name) => /^[0-9a-f]{16}(?:\.part)?\.\d+\.gone$/.test(name));
   await Promise.all(gone.map((name) => rm(join(cache, name), { recursive: true, force: true })));
+  const leases = names.filter((name) => /^[0-9a-f]{16}\.lock$/.test(name));
+  await Promise.all(leases.map((name) => removeDeadLease(join(cache, name))));
 }
 
 async function readEntry(cache: string, key: string): Promise<CachedModel | undefined> {
