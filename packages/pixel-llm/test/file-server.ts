@@ -31,6 +31,8 @@ export interface Misbehaviour {
   /** Sends the body in pieces of so many bytes, one every few milliseconds. */
   trickle?: number;
   chunked?: true;
+  /** Bytes sent after the body, or left out of it. */
+  extra?: number;
 }
 
 export type Misbehave = (request: ServedRequest) => Misbehaviour | undefined;
@@ -92,7 +94,9 @@ function serve(response: ServerResponse, file: Uint8Array, asked: Range | undefi
     response.writeHead(416, { 'content-range': `bytes */${file.length}` }).end();
     return;
   }
-  const body = file.subarray(asked?.start, asked?.end);
+  const { extra = 0 } = how;
+  const right = file.subarray(asked?.start, asked?.end);
+  const body = extra > 0 ? Buffer.concat([right, new Uint8Array(extra)]) : right.subarray(0, right.length + extra);
   const range = how.contentRange ?? `bytes ${asked?.start}-${(asked?.end ?? 0) - 1}/${file.length}`;
   const place: Record<string, string> = asked ? { 'content-range': range } : {};
   const length: Record<string, string> = how.chunked ? {} : { 'content-length': String(body.length) };

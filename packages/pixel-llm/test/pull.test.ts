@@ -69,7 +69,7 @@ function damaged(bytes: Uint8Array, line: number): Uint8Array {
 
 const first = (misbehaviour: object) => (request: ServedRequest) => (request.number === 0 ? misbehaviour : undefined);
 
-describe('Pulling a model', () => {
+describe('Pulling a model', { timeout: 60_000 }, () => {
   test('puts the file into the cache, byte for byte, and the next call finds it without asking', async () => {
     const pulled = await pull('model.pxi.png');
     assert.ok(pulled.isNew);
@@ -149,8 +149,19 @@ describe('Pulling a model', () => {
       server.files.set('/model.gguf', oddGguf(smallModel().slice(1)));
       const { path } = await pull('model.gguf');
       assert.deepEqual(readFileSync(path), Buffer.from(server.files.get('/model.gguf') ?? []));
+      if (what.startsWith('neither')) assert.deepEqual(asked(), ['all', 'all']);
     });
   }
+
+  test('takes no more than was announced, and asks again for what is missing', async () => {
+    server.misbehave = ({ number }) => (number === 0 ? { breakAfter: 100_000 } : { chunked: true, extra: 10 });
+    await assert.rejects(pull('model.gguf'), fails('http', /more than the 216992 bytes it announced/));
+    server.misbehave = ({ start }) =>
+      start && start < 200_000
+        ? { chunked: true, contentRange: `bytes ${start}-200000/216992`, extra: -16_991 }
+        : undefined;
+    assert.deepEqual(readFileSync((await pull('model.gguf')).path), Buffer.from(gguf));
+  });
 
   test('notices a wrong line when it arrives, asks for it again, and goes on', async () => {
     server.misbehave = first({ bytes: damaged(picture, 100) });
@@ -192,6 +203,17 @@ describe('Pulling a model', () => {
     const mixed = Buffer.concat([two.subarray(0, two.length - lines), one.subarray(one.length - lines)]);
     server.files.set('/mixed.pxi.png', mixed);
     await assert.rejects(pull('mixed.pxi.png'), fails('damaged-picture', /mixed\.pxi\.png: .*SHA-256/));
+    assert.deepEqual(readdirSync(cache), []);
+  });
+
+  test('refuses files that do not belong together, and removes them', async () => {
+    const others = await toPictures(otherWeights(), { shardSize: 120_000 });
+    const name = 'model-00003-of-00003.pxi.png';
+    server.files.set(`/${name}`, others.get(name) ?? new Uint8Array(0));
+    await assert.rejects(
+      pull(name),
+      fails('missing-part', /00003-of-00003\.pxi\.png: .* belongs to another model than/),
+    );
     assert.deepEqual(readdirSync(cache), []);
   });
 
@@ -312,8 +334,8 @@ describe('Pulling a model to a file', () => {
     server.misbehave = first({ breakAfter: 100_000 });
     await assert.rejects(pullToFile(server.url('model.gguf'), out, { cache, retries: 0 }));
     server.misbehave = () => undefined;
-    server.files.set('/other.gguf', otherWeights());
-    await pullToFile(server.url('other.gguf'), out, { cache });
+    server.files.set('/other/model.gguf', otherWeights());
+    await pullToFile(server.url('other/model.gguf'), out, { cache });
     assert.deepEqual(readFileSync(out), Buffer.from(otherWeights()));
   });
 

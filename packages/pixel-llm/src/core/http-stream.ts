@@ -98,8 +98,9 @@ function placeOf(response: Response, start: number, name: string): Place {
 function rangePlace(contentRange: string, start: number, name: string): Place {
   const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(contentRange) ?? [];
   const size = Number(total);
-  const isWhole = start > 0 && Number(first) === start && Number(last) === size - 1 && Number.isSafeInteger(size);
-  if (isWhole) return { start, size };
+  // A server may send less than asked for; the rest is then asked for again.
+  const isRest = start > 0 && Number(first) === start && Number(last) < size && Number.isSafeInteger(size);
+  if (isRest) return { start, size };
   const asked = start > 0 ? `the bytes from ${start} on` : 'the whole file';
   throw new PixelError('http', `${name}: asked for ${asked}, the server answered with "${contentRange}".`, {
     details: { wrongRange: true },

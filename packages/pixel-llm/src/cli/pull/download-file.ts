@@ -110,10 +110,14 @@ class FileDownload {
     if (this.#part.length > this.#facts.size) await this.#part.truncate(this.#facts.size);
     const arrival = new Arrival(this.#remote.display, this.#facts.size);
     this.#arrival = arrival;
+    const { signal, onProgress } = this.#options;
+    let done = 0;
     try {
       for await (const block of this.#part.read()) {
-        throwIfAborted(this.#options.signal);
+        throwIfAborted(signal);
         await arrival.push(block);
+        done += block.length;
+        onProgress?.({ phase: 'checking what is there', done, total: this.#part.length, unit: 'bytes' });
       }
       if (!arrival.isChecked) return await this.#trustSynced();
     } catch (error) {
@@ -165,7 +169,9 @@ class FileDownload {
     const { url, display } = this.#remote;
     const { headers, signal, stallMilliseconds = 30_000 } = this.#options;
     const request = { headers, signal, stallMilliseconds };
-    const start = this.#facts && isSameHttpFile(this.#facts, this.#facts) ? this.#part.length : 0;
+    // A server that says nothing of its file's version could have changed it: then nothing is added to a part.
+    const hasVersion = this.#facts && isSameHttpFile(this.#facts, this.#facts);
+    const start = hasVersion ? this.#part.length : 0;
     if (start === 0) return openHttpStream(url, display, request);
     try {
       const stream = await openHttpStream(url, display, { ...request, start });

@@ -2,7 +2,7 @@
  * What is known of a download that is not finished, in a file beside its parts: from where, and which bytes the server said they
  * are. A part goes on only while the server says the same.
  */
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fileError } from '../../core/node.ts';
@@ -50,10 +50,11 @@ export class DownloadJournal {
     this.#journal = journal;
   }
 
-  /** The folder's journal; an empty one if it is of another model, or unreadable. */
+  /** The folder's journal. Parts of another model are removed. Throws `io`. */
   static async open(folder: string, { key, named }: RemoteModel): Promise<DownloadJournal> {
     const path = join(folder, JOURNAL_NAME);
     const found = await readJournal(path);
+    if (found && found.key !== key) await clear(folder);
     const fresh: Journal = { version: 1, key, url: named.display, parts: {} };
     return new DownloadJournal(path, found?.key === key ? found : fresh);
   }
@@ -79,6 +80,14 @@ export class DownloadJournal {
 /** From where the parts in a folder come; undefined without a readable journal. */
 export async function journalUrl(folder: string): Promise<string | undefined> {
   return (await readJournal(join(folder, JOURNAL_NAME)))?.url;
+}
+
+async function clear(folder: string): Promise<void> {
+  try {
+    for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
+  } catch (error) {
+    throw fileError(error, folder);
+  }
 }
 
 async function readJournal(path: string): Promise<Journal | undefined> {
