@@ -4,11 +4,21 @@
  */
 
 export { selectBackend } from './backends/select.ts';
-export type { Backend, Batch, DeviceName, Executor, SamplingSettings, StepResult } from './backends/types.ts';
+export type {
+  Backend,
+  Batch,
+  DeviceName,
+  Executor,
+  LoadOptions,
+  SampledToken,
+  SamplingSettings,
+  StepOptions,
+  StepResult,
+} from './backends/types.ts';
 export { type ByteSink, MemoryByteSink } from './core/byte-sink.ts';
-export { BlobByteSource, type ByteSource, MemoryByteSource } from './core/byte-source.ts';
-export { ERROR_CODES, isPixelError, PixelError, type PixelErrorCode } from './core/errors.ts';
-export { openHttpByteSource } from './core/http-byte-source.ts';
+export { BlobByteSource, type ByteSource, MemoryByteSource, type ReadOptions } from './core/byte-source.ts';
+export { ERROR_CODES, isPixelError, PixelError, type PixelErrorCode, type PixelErrorOptions } from './core/errors.ts';
+export { type HttpByteSourceOptions, openHttpByteSource } from './core/http-byte-source.ts';
 export type { OnProgress, Progress, WorkOptions } from './core/progress.ts';
 export type {
   FinishReason,
@@ -23,26 +33,36 @@ export type { SamplingOptions } from './engine/sampling-options.ts';
 export type { Score, ScoredPosition, ScoreOptions } from './engine/score.ts';
 export type { Prompt, Session } from './engine/session.ts';
 export { dequantize } from './gguf/dequantize.ts';
-export type { Metadata, MetadataValue, TensorInfo } from './gguf/head.ts';
+export type { Metadata, MetadataArray, MetadataValue, TensorInfo } from './gguf/head.ts';
 export { quantize } from './gguf/quantize.ts';
-export { readGgufHead } from './gguf/reader.ts';
+export { type GgufHead, type ReadGgufHeadOptions, readGgufHead } from './gguf/reader.ts';
 export { TENSOR_TYPES, type TensorType, tensorTypeByName } from './gguf/tensor-types.ts';
-export { encodeGgufHead } from './gguf/writer.ts';
+export { type EncodedGgufHead, encodeGgufHead } from './gguf/writer.ts';
+export { encodeImage, type Image } from './png/encode-image.ts';
+export type { LineDamage } from './png/picture.ts';
 export { openPixelFs, type PixelFile, type PixelFileInfo, verifyPixelFs } from './png/pixelfs.ts';
-export { type WritePixelFsOptions, writePixelFs } from './png/pixelfs-writer.ts';
-export { buildProgram } from './program/build-program.ts';
+export { type WritePixelFsOptions, type WrittenPixelFs, writePixelFs } from './png/pixelfs-writer.ts';
+export { type BuildOptions, buildProgram } from './program/build-program.ts';
 export type { Program } from './program/program.ts';
 export { type ConvertToGgufOptions, convertToGguf } from './pxi/convert-to-gguf.ts';
-export { type ConvertToPictureOptions, convertToPictures } from './pxi/convert-to-picture.ts';
-export { inspectModel } from './pxi/inspect.ts';
+export { type ConvertedPictures, type ConvertToPictureOptions, convertToPictures } from './pxi/convert-to-picture.ts';
+export { inspectModel, type LayerReport, type ModelReport, type TensorReport } from './pxi/inspect.ts';
 export { type MadeModel, makeModel } from './pxi/make-model.ts';
 export type { ModelContent } from './pxi/model-content.ts';
-export { type OpenModelOptions, openContent, openWeights } from './pxi/open-weights.ts';
+export { type ModelFormat, type OpenModelOptions, openContent, openWeights } from './pxi/open-weights.ts';
+export { type OpenPictureSetOptions, openPictureSet, type PictureSet } from './pxi/picture-set.ts';
 export { readRows } from './pxi/read-rows.ts';
-export { renderModel, renderTensor } from './pxi/render.ts';
-export { requantizeContent } from './pxi/requantized-content.ts';
-export { verifyModelFile } from './pxi/verify-file.ts';
-export type { ModelFinding } from './pxi/verify-model.ts';
+export { type RenderOptions, renderModel, renderTensor } from './pxi/render.ts';
+export { type RequantizedModel, requantizableTypes, requantizeContent } from './pxi/requantized-content.ts';
+export type { CreateStreamHasher, StreamHasher } from './pxi/stream-hasher.ts';
+export { type ModelReport as VerifyReport, verifyModelFile } from './pxi/verify-file.ts';
+export type { ModelFinding, VerifyModelOptions } from './pxi/verify-model.ts';
 export type { RowRange, WeightHead, WeightSource } from './pxi/weight-source.ts';
-export { type ChatMessage, type ChatTemplate, createChatTemplate } from './tokenizer/chat-template.ts';
-export { createTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
+export {
+  type ChatMessage,
+  type ChatRenderOptions,
+  type ChatTemplate,
+  createChatTemplate,
+} from './tokenizer/chat-template.ts';
+export type { Detokenizer, DetokenizerOptions } from './tokenizer/detokenizer.ts';
+export { createTokenizer, type EncodeOptions, type Tokenizer } from './tokenizer/tokenizer.ts';

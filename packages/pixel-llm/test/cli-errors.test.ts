@@ -3,6 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import type { CommandContext } from '../src/cli/command.ts';
+import { describeFailure, type Failure } from '../src/cli/failure.ts';
+import { createProgram } from '../src/cli/program.ts';
 import { runCommand } from './command-line.ts';
 import { makeTinyModel, tinyGguf } from './tiny-model.ts';
 
@@ -16,13 +19,22 @@ before(() => {
   writeFileSync(join(folder, 'note.txt'), 'just a note');
   writeFileSync(join(folder, 'empty.txt'), '');
   writeFileSync(join(folder, 'bytes.bin'), Uint8Array.of(0xff, 0xfe, 0x80));
+  writeFileSync(join(folder, 'plain.png'), file);
+  writeFileSync(join(folder, 'broken.png'), '\x89PNG\r\n\x1a\n and then no chunk', 'latin1');
   mkdirSync(join(folder, 'folder'));
+  mkdirSync(join(folder, 'folder.gguf'));
+  process.chdir(folder);
 });
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => {
+  process.chdir(tmpdir());
+  rmSync(folder, { recursive: true, force: true });
+});
 
 /** Each: what is typed after `pixel-llm`, what the one line must say, and the exit code (2 unless said). */
 const CASES: readonly (readonly [typed: string, says: RegExp, code?: number])[] = [
   ['rnu', /unknown command 'rnu' \(Did you mean run\?\)/],
+  ['help rnu', /unknown command 'rnu': one of convert/],
+  ['fs pit', /unknown command 'pit' \(Did you mean put\?\)/],
   ['--nonsense', /unknown option '--nonsense'/],
   ['--debug', /a command is missing after "pixel-llm": one of .*run/],
   ['fs', /a command is missing after "pixel-llm fs": one of put/],
@@ -32,8 +44,7 @@ const CASES: readonly (readonly [typed: string, says: RegExp, code?: number])[] 
   ['run note.txt hello', /note\.txt is no model/],
   ['run empty.txt hello', /empty\.txt is no model.*empty file/],
   ['run cut.gguf hello', /cut\.gguf/, 1],
-  ['run other.gguf hello', /architecture is "lloma", which is not supported\. Supported are: llama, qwen2, qwen3/, 1],
-  ['run tiny.gguf', /No prompt was given, and stdin was empty/],
+  ['run other.gguf hello', /architecture is "lloma", which is not supported\. Supported are: llama, qwen2, qwen3/],
   ['run tiny.gguf one two', /too many arguments for 'run'/],
   ['run tiny.gguf one --prompt two', /The prompt is given twice/],
   ['run tiny.gguf one --temperatur 1', /unknown option '--temperatur' \(Did you mean --temperature\?\)/],
@@ -43,8 +54,8 @@ const CASES: readonly (readonly [typed: string, says: RegExp, code?: number])[] 
   ['run tiny.gguf one --stop=', /stop string must be a text that is not empty/],
   ['run tiny.gguf one --device abacus', /no device "abacus".* Devices: auto, reference/],
   ['run tiny.gguf one --context 161', /made for a context of 160 tokens/],
-  ['run tiny.gguf onetwothreefour --context 4', /prompt is \d+ tokens long, but the context holds 4/, 1],
-  ['run plain.gguf one --system two', /has no chat template/, 1],
+  ['run tiny.gguf onetwothreefour --context 4', /prompt is \d+ tokens long, but the context holds 4/],
+  ['run plain.gguf one --system two', /has no chat template/],
   ['convert', /missing required argument 'in'/],
   ['convert note.txt out.pxi.png', /note\.txt is no model/],
   ['convert tiny.gguf out.txt', /NAME\.pxi\.png or NAME\.gguf/],
@@ -52,6 +63,13 @@ const CASES: readonly (readonly [typed: string, says: RegExp, code?: number])[] 
   ['render tiny.gguf out.png --width 1', /'1' is invalid\. It must be a whole number/],
   ['render tiny.gguf out.png --tensor nope', /no tensor "nope"/],
   ['make-model --shape nope out.gguf', /'nope' is invalid\. Allowed choices are toy/],
+  ['render plain.png plain.png', /plain\.png is the input itself/],
+  ['render plain.png folder/../plain.png', /is the input itself/],
+  ['convert tiny.gguf folder.gguf', /folder\.gguf is a folder: name the file/],
+  ['fs get note.txt out.txt', /note\.txt is not a PNG/],
+  ['fs info note.txt', /note\.txt is not a PNG/],
+  ['fs verify note.txt', /note\.txt is not a PNG/],
+  ['fs verify broken.png', /broken\.png: there is no PNG chunk/, 1],
   ['fs put nowhere out.png', /nowhere does not exist/],
   ['fs put note.txt out.png --width 100', /100 pixels wide/],
   ['score', /missing required argument 'model'/],
@@ -67,18 +85,28 @@ const CASES: readonly (readonly [typed: string, says: RegExp, code?: number])[] 
 describe('A request that makes no sense', { concurrency: 2 }, () => {
   for (const [typed, says, code = 2] of CASES) {
     test(`gets one clear line: pixel-llm ${typed}`, async () => {
-      const result = await runCommand(typed.split(' '), { cwd: folder, covered: false });
-      const lines = result.stderr
-        .trimEnd()
-        .split('\n')
-        .filter((line) => !/^\S+\.gguf: llama, context/.test(line));
-      assert.equal(lines.length, 1, result.stderr);
-      assert.match(lines[0] ?? '', says);
-      assert.match(lines[0] ?? '', /^pixel-llm: /);
-      assert.equal(result.stdout, '');
-      assert.equal(result.code, code);
+      const { failure, printed } = await refused(typed.split(' '));
+      assert.match(failure.message ?? '', says);
+      assert.match(failure.message ?? '', /^pixel-llm: .+$/);
+      assert.equal(printed, '');
+      assert.equal(failure.exitCode, code);
     });
   }
+
+  test('is one line on stderr and nothing on stdout, with the exit code of the request or of the work', async () => {
+    const outcomes = await Promise.all(
+      [['rnu'], ['run', 'tiny.gguf'], ['run', 'cut.gguf', 'hello']].map((typed) => runCommand(typed, { cwd: folder })),
+    );
+    for (const { stdout, stderr } of outcomes) {
+      assert.equal(stdout, '');
+      assert.match(stderr, /^pixel-llm: .+\n$/);
+    }
+    assert.match(outcomes[1]?.stderr ?? '', /No prompt was given, and stdin was empty/);
+    assert.deepEqual(
+      outcomes.map(({ code }) => code),
+      [2, 2, 1],
+    );
+  });
 
   test('shows a stack trace with --debug, before or after the command', async () => {
     for (const typed of [
@@ -111,20 +139,46 @@ describe('Help', { concurrency: 2 }, () => {
     assert.equal(bare.stderr + asked.stderr + version.stderr, '');
   });
 
-  test('of every command has examples', async () => {
-    const { stdout } = await runCommand(['--help']);
-    const names = [...stdout.matchAll(/^ {2}([a-z][a-z-]+) .*$/gm)]
-      .map(([, name]) => name ?? '')
-      .filter((name) => name !== 'help');
-    const commands = [...new Set(names)].filter((name) => name !== 'pixel-llm');
-    assert.ok(commands.includes('run') && commands.includes('score'));
-    for (const name of commands) {
-      const { stdout: help, code } = await runCommand([name, '--help']);
-      assert.equal(code, 0);
-      assert.match(help, /Examples?:\n {2}.*pixel-llm /, name);
+  test('of every command has examples', () => {
+    const commands = createProgram(silent).commands.flatMap((command) => [command, ...command.commands]);
+    assert.ok(commands.length >= 12);
+    for (const command of commands) {
+      let help = '';
+      command.configureOutput({
+        writeOut: (text) => {
+          help += text;
+        },
+      });
+      command.outputHelp();
+      assert.match(help, /Examples?:\n {2}pixel-llm /, command.name());
     }
   });
 });
+
+const silent: CommandContext = {
+  signal: new AbortController().signal,
+  note: () => {},
+  print: async () => {},
+  withProgress: (work) =>
+    work(
+      () => {},
+      () => {},
+    ),
+};
+
+/** Runs a command in this process and returns how it failed, with what it printed before. */
+async function refused(typed: readonly string[]): Promise<{ failure: Failure; printed: string }> {
+  let printed = '';
+  const print = async (output: string | Uint8Array) => {
+    printed += output;
+  };
+  const program = createProgram({ ...silent, print });
+  const failure = await program.parseAsync(typed, { from: 'user' }).then(
+    () => assert.fail('it was done'),
+    (error: unknown) => describeFailure(error, program),
+  );
+  return { failure, printed };
+}
 
 /** The same file with another architecture's name (of the same length) everywhere. */
 function renamedArchitecture(file: Uint8Array): Uint8Array {

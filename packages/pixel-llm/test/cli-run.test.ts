@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { runCommand } from './command-line.ts';
 import { golden, goldenTest } from './goldens.ts';
 import { makeTinyModel, tinyGguf } from './tiny-model.ts';
@@ -36,6 +40,11 @@ describe('pixel-llm run', { concurrency: 2 }, () => {
     ]);
     assert.ok(argument.stdout.length > 0);
     assert.deepEqual([option.stdout, stdin.stdout], [argument.stdout, argument.stdout]);
+  });
+
+  test('a folder as stdin is refused, not taken for an empty text', async () => {
+    const { code, stderr } = await runCommand(['run', model], { stdin: openSync(folder, 'r') });
+    assert.deepEqual([code, stderr], [2, 'pixel-llm: stdin is a folder, not a file.\n']);
   });
 
   test('--json writes an object for each token, then the summary', async () => {
@@ -99,6 +108,17 @@ describe('pixel-llm run', { concurrency: 2 }, () => {
       assert.doesNotMatch(stderr, /pixel-llm:|ended:/);
       assert.doesNotMatch(stdout, /finishReason/);
     }
+  });
+
+  test('Ctrl-C while stdin is put into a picture ends at once, and leaves no half file', async () => {
+    const picture = () => readdirSync(folder).filter((file) => file.includes('stdin.png'));
+    const command = join(import.meta.dirname, '../bin/pixel-llm.js');
+    const child = spawn(process.execPath, [command, 'fs', 'put', '-', 'stdin.png'], { cwd: folder, stdio: 'pipe' });
+    const ended = once(child, 'close');
+    child.stdin.write('and so on');
+    while (picture().length === 0 && child.exitCode === null) await setTimeout(5);
+    child.kill('SIGINT');
+    assert.deepEqual([await ended, await text(child.stderr), picture()], [[130, null], '', []]);
   });
 
   goldenTest('writes the story of the golden file, as far as its steps are no near ties', async () => {

@@ -13,6 +13,8 @@ export interface CommandOutcome {
 export interface CommandSettings {
   /** What stdin holds; without it, stdin is empty. */
   readonly input?: string;
+  /** An open file to be stdin instead. */
+  readonly stdin?: number;
   readonly cwd?: string;
   /** Added to the environment. */
   readonly environment?: Readonly<Record<string, string>>;
@@ -26,24 +28,24 @@ export interface CommandSettings {
 
 /** Resolves when the process has ended, however it did. */
 export function runCommand(parameters: readonly string[], settings: CommandSettings = {}): Promise<CommandOutcome> {
-  const { input = '', cwd, covered = true, onOutput, onStart } = settings;
+  const { input = '', stdin = 'pipe', cwd, covered = true, onOutput, onStart } = settings;
   const { NODE_V8_COVERAGE: coverage, ...inherited } = process.env;
   const environment = { ...inherited, ...settings.environment };
   const env = covered && coverage ? { ...environment, NODE_V8_COVERAGE: coverage } : environment;
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [COMMAND, ...parameters], { cwd, env, stdio: 'pipe' });
+    const child = spawn(process.execPath, [COMMAND, ...parameters], { cwd, env, stdio: [stdin, 'pipe', 'pipe'] });
     onStart?.(child);
     let stdout = '';
     let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;
       onOutput?.(child, stdout);
     });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
     });
     // A command that fails before it reads leaves nobody at the other end.
-    child.stdin.on('error', () => {}).end(input);
+    child.stdin?.on('error', () => {}).end(input);
     child.on('error', reject).on('close', (code) => resolve({ code, stdout, stderr }));
   });
 }

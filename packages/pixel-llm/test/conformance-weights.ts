@@ -8,7 +8,8 @@ import { floatToBfloat16, floatToHalf } from '../src/gguf/half.ts';
 import type { TensorInfo } from '../src/gguf/head.ts';
 import { TENSOR_TYPES, type TensorType, tensorTypeByName } from '../src/gguf/tensor-types.ts';
 import type { ProgramWeight } from '../src/program/program.ts';
-import { blockGrid, planeField, splitPlane } from '../src/pxi/planes.ts';
+import { planeField, splitPlane } from '../src/pxi/planes.ts';
+import { storedRows } from '../src/pxi/stored-rows.ts';
 import type { WeightSource } from '../src/pxi/weight-source.ts';
 
 /** Returns uniform numbers in [0, 1). */
@@ -63,7 +64,7 @@ export function memoryWeights(weights: readonly TestWeight[]): WeightSource {
       const tensor = tensors.get(name);
       const found = weights.find(({ weight }) => weight.name === name);
       assert.ok(tensor && found);
-      const rowBytes = blockGrid(tensor).blocksPerRow * tensor.type.blockBytes;
+      const rowBytes = storedRows(tensor).rowBytes;
       const bytes = found.blocks.subarray(rows.start * rowBytes, rows.end * rowBytes);
       assert.equal(target.length, (bytes.length / tensor.type.blockBytes) * planeField(tensor.type, plane).bytes);
       splitPlane(tensor.type, plane, bytes, target);

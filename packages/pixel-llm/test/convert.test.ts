@@ -243,6 +243,49 @@ test('requantizing changes matrices, keeps vectors, says what it did otherwise, 
   assertSame(await ggufOf(again), back);
 });
 
+test('a damaged matrix is not requantized, wherever the damage lies; a sound one is, also in parts', async () => {
+  const file = gguf({}, [tensorOf('token_embd.weight', 'Q4_K', 256, 4000), tensorOf('odd.weight', 'F32', 256)]);
+  const { dataOffset } = await readGgufHead(new MemoryByteSource(file));
+  // Noise would be weights that no type can hold.
+  file.fill(0, dataOffset);
+  for (const shardSize of [undefined, 200_000]) {
+    const pictures = await toPictures(file, { shardSize });
+    const requantized = async () => {
+      const openSibling = async (name: string) => new MemoryByteSource(pictures.get(name)!, name);
+      const [first = ''] = pictures.keys();
+      return ggufOf(requantizeContent(await openContent(await openSibling(first), { openSibling }), 'Q8_0').content);
+    };
+    assert.ok((await requantized()).length > file.length);
+    const { model, pictures: opened } = await openSet(pictures);
+    const lineBytes = model.width * 4;
+    for (const { file: index, offset, byteLength } of model.tensors[0]!.parts.flatMap(({ planes }) => planes)) {
+      const last = offset + byteLength - 1;
+      const bytes = [...pictures.values()][index]!;
+      // Lines are records of 44 bytes, the pixels and 4 bytes; 33 bytes follow the last.
+      const fromEnd = 33 + (opened[index]!.height - Math.floor(last / lineBytes)) * (lineBytes + 48);
+      const at = bytes.length - fromEnd + 44 + (last % lineBytes);
+      bytes[at]! ^= 1;
+      await assert.rejects(requantized(), (error) => {
+        return isPixelError(error, 'damaged-picture') && error.message.includes('"token_embd.weight" is damaged');
+      });
+      bytes[at]! ^= 1;
+    }
+  }
+});
+
+test('a model with a tensor of an unknown type and an odd length is requantized out of a picture too', async () => {
+  const tensors = [tensorOf('a.weight', 'F32', 64, 4), { ...unknown, byteLength: 45 }];
+  const whole = oddGguf(tensors);
+  const pictures = await toPictures(whole.subarray(0, whole.length - 32 + (45 % 32)));
+  const [picture] = pictures.values();
+  const { content } = requantizeContent(await openContent(new MemoryByteSource(picture!)), 'F16');
+  const head = await readGgufHead(new MemoryByteSource(await ggufOf(content)));
+  assert.deepEqual(
+    head.tensors.map(({ byteLength }) => byteLength),
+    [512, 64],
+  );
+});
+
 for (const kind of ['models', 'tokenizer']) {
   goldenTest(`every file of goldens/${kind} comes back byte for byte, from one picture and from many`, async () => {
     const names = readdirSync(golden(kind)).filter((name) => name.endsWith('.gguf'));

@@ -11,8 +11,8 @@ import type { MetadataValue } from '../src/gguf/head.ts';
 import { type GgufModel, openGgufModel } from '../src/gguf/split.ts';
 import { gguf, noise, pieces, tensorOf } from '../src/gguf/testing.ts';
 import { createGgufWeights } from '../src/pxi/gguf-weights.ts';
-import { blockGrid } from '../src/pxi/planes.ts';
 import { readBlocks } from '../src/pxi/read-blocks.ts';
+import { storedRows } from '../src/pxi/stored-rows.ts';
 
 const runs = process.env.PIXEL_FULL === '1' ? 30_000 : 3000;
 
@@ -115,7 +115,7 @@ async function checkPromises(model: GgufModel, bytes: Uint8Array): Promise<void>
   for (const tensor of [...model.tensors.values()].sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength)) {
     assert.ok(tensor.offset >= end && tensor.offset + tensor.byteLength <= bytes.length);
     end = tensor.offset + tensor.byteLength;
-    const { rows } = blockGrid(tensor);
+    const { rows } = storedRows(tensor);
     if (tensor.byteLength === 0) continue;
     const blocks = await readBlocks(weights, tensor.name, { start: 0, end: rows });
     assert.deepEqual(blocks, bytes.slice(tensor.offset, end));

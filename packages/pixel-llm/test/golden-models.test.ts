@@ -11,6 +11,7 @@ import { buildProgram } from '../src/program/build-program.ts';
 import type { ActivationMode } from '../src/program/program.ts';
 import { createGgufWeights } from '../src/pxi/gguf-weights.ts';
 import { golden, goldenTest } from './goldens.ts';
+import { GREEDY } from './sampling-settings.ts';
 
 type Scored = readonly (readonly [token: number, value: number])[];
 
@@ -27,20 +28,7 @@ const TOLERANCE = 0.001;
 const LEAST_MARGIN = 0.002;
 const COMPARED_ABOVE = Math.log(0.0001);
 
-const GREEDY: SamplingSettings = {
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repeatPenalty: 1,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  recentTokens: new Int32Array(),
-  bias: [],
-  seed: 0,
-  position: 0,
-  topLogprobs: 2,
-};
+const BEST_TWO: SamplingSettings = { ...GREEDY, topLogprobs: 2 };
 
 const LLAMA_TYPES = 'BF16 F16 F32 Q2_K Q3_K Q4_0 Q4_1 Q4_K Q5_0 Q5_1 Q5_K Q6_K Q8_0'.split(' ');
 const QWEN_TYPES = 'F16 Q4_0 Q4_K Q8_0'.split(' ');
@@ -153,7 +141,7 @@ async function checkGreedyText(executor: Executor, model: GoldenModel): Promise<
       positions: Int32Array.of(model.prompt.length - 1 + step),
       pages: [[1, 0]],
       outputEntries: Int32Array.of(0),
-      sampling: [GREEDY],
+      sampling: [BEST_TWO],
       inputs: { tokens: Int32Array.of(previous) },
     });
     const [choice] = sampled;

@@ -207,13 +207,10 @@ describe('Pulling a model', { timeout: 60_000 }, () => {
   });
 
   test('refuses files that do not belong together, and removes them', async () => {
-    const others = await toPictures(otherWeights(), { shardSize: 120_000 });
+    const others = await toPictures(oddGguf(smallModel().slice(1)), { shardSize: 120_000 });
     const name = 'model-00003-of-00003.pxi.png';
     server.files.set(`/${name}`, others.get(name) ?? new Uint8Array(0));
-    await assert.rejects(
-      pull(name),
-      fails('missing-part', /00003-of-00003\.pxi\.png: .* belongs to another model than/),
-    );
+    await assert.rejects(pull(name), fails('missing-part', /belongs to another model than .*removed/));
     assert.deepEqual(readdirSync(cache), []);
   });
 

@@ -12,6 +12,11 @@ import {
   removeLeftovers,
 } from './pull/model-cache.ts';
 
+const EXAMPLES = `
+Examples:
+  pixel-llm cache list
+  pixel-llm cache clean --older-than 30`;
+
 const LIST_EXAMPLES = `
 With --json, stdout has one object: {"folder","byteLength","models":[{"key","name","url","byteLength","files","pulledAt",
 "lastUsed","folder"}],"parts":[{"key","url","byteLength","lastUsed","isActive","folder"}]}; parts are unfinished downloads.
@@ -39,7 +44,10 @@ interface CleanFlags {
 }
 
 export const registerCache: RegisterCommand = (program: Command, context: CommandContext): void => {
-  const cache = program.command('cache').description('List the models that were pulled, or remove them.');
+  const cache = program
+    .command('cache')
+    .description('List the models that were pulled, or remove them.')
+    .addHelpText('after', EXAMPLES);
   cache
     .command('list')
     .description('The models in the cache, the last used first.')

@@ -14,8 +14,8 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** Writes one line to stderr. */
   note(line: string): void;
-  /** Writes text to stdout, as it is. Resolves when it may go on (a slow pipe holds it back). */
-  print(text: string): Promise<void>;
+  /** Writes to stdout, as it is. Resolves when it may go on (a slow pipe holds it back); where it cannot be written, main.ts ends the command. */
+  print(output: string | Uint8Array): Promise<void>;
   /** Shows a progress bar on stderr while the work runs, when stderr is a terminal. `note` writes a line beside the bar. */
   withProgress<Result>(
     work: (onProgress: OnProgress, note: (line: string) => void) => Promise<Result>,
@@ -26,9 +26,11 @@ export function createContext(signal: AbortSignal): CommandContext {
   return {
     signal,
     note: (line) => void process.stderr.write(`${line}\n`),
-    print: (text) =>
-      new Promise((resolve, reject) => {
-        process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+    print: (output) =>
+      new Promise((resolve) => {
+        process.stdout.write(output, (error) => {
+          if (!error) resolve();
+        });
       }),
     async withProgress(work) {
       const bar = createProgressBar(process.stderr);

@@ -1,6 +1,4 @@
 /** `pixel-llm convert`: GGUF to pictures and back, or either to its own kind in another type or size. */
-import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PixelError } from '../core/errors.ts';
 import { openFileByteSink } from '../core/node.ts';
@@ -13,6 +11,7 @@ import { pictureNames } from '../pxi/set-names.ts';
 import type { CommandContext, RegisterCommand } from './command.ts';
 import { cachedModel } from './local-model.ts';
 import { formatBytes } from './progress-bar.ts';
+import { refuseSameFile } from './same-file.ts';
 
 const EXAMPLES = `
 What IN is, its content says; what OUT becomes, its name says: .png a picture, .gguf a GGUF file. Without --type the model's
@@ -20,10 +19,10 @@ bytes are kept: converted there and back, the same GGUF file comes out, byte for
 OUT-00001-of-0000N.pxi.png and so on. Any file of a set, of pictures or of GGUF, names the set; a set of GGUF files becomes one.
 
 Examples:
-  $ pixel-llm convert model.gguf model.pxi.png
-  $ pixel-llm convert model.pxi.png model.gguf
-  $ pixel-llm convert model-f16.gguf model-q4.pxi.png --type Q4_K
-  $ pixel-llm convert model.gguf model.pxi.png --shard-size 64MB`;
+  pixel-llm convert model.gguf model.pxi.png
+  pixel-llm convert model.pxi.png model.gguf
+  pixel-llm convert model-f16.gguf model-q4.pxi.png --type Q4_K
+  pixel-llm convert model.gguf model.pxi.png --shard-size 64MB`;
 
 interface ConvertFlags {
   type?: string;
@@ -104,12 +103,6 @@ function isPictureName(output: string): boolean {
   if (/\.png$/i.test(output)) return true;
   if (/\.gguf$/i.test(output)) return false;
   throw new PixelError('bad-argument', `${output} says not what to write: name it NAME.pxi.png or NAME.gguf.`);
-}
-
-async function refuseSameFile(input: string, output: string): Promise<void> {
-  const [from, to] = await Promise.all([stat(input).catch(() => undefined), stat(output).catch(() => undefined)]);
-  const isSame = from && to ? from.ino === to.ino && from.dev === to.dev : resolve(input) === resolve(output);
-  if (isSame) throw new PixelError('bad-argument', `${output} is the input itself: name another output.`);
 }
 
 const UNITS: Readonly<Record<string, number>> = {

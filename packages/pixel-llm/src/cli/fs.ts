@@ -1,17 +1,19 @@
 /** `pixel-llm fs`: any file as a picture, and back (PixelFS). */
-import { stat } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
-import { addAbortSignal } from 'node:stream';
+import { basename } from 'node:path';
 import type { Command } from 'commander';
 import type { ByteSink } from '../core/byte-sink.ts';
-import type { ByteSource } from '../core/byte-source.ts';
-import { PixelError, throwIfAborted } from '../core/errors.ts';
-import { openHttpByteSource } from '../core/http-byte-source.ts';
-import { openFileByteSink, openFileByteSource } from '../core/node.ts';
+import { type ByteSource, readBytes } from '../core/byte-source.ts';
+import { PixelError } from '../core/errors.ts';
+import { openFileByteSink } from '../core/node.ts';
+import { describeForeignBytes } from '../png/foreign-bytes.ts';
 import { openPixelFs, type PixelFile, verifyPixelFs, viewerNote } from '../png/pixelfs.ts';
 import { writePixelFs } from '../png/pixelfs-writer.ts';
+import { openSource } from '../pxi/node.ts';
 import { type CommandContext, type RegisterCommand, wholeNumber } from './command.ts';
+import { printable } from './printable.ts';
 import { formatBytes } from './progress-bar.ts';
+import { refuseSameFile } from './same-file.ts';
+import { readStandardInput } from './standard-input.ts';
 import { createThreadedHasher } from './threaded-hasher.ts';
 
 export const registerFs: RegisterCommand = (program, context) => {
@@ -102,10 +104,11 @@ function registerGet(fs: Command, context: CommandContext): void {
     .addHelpText('after', '\nExample:\n  pixel-llm fs get notes.png notes.zip')
     .action(async (input: string, output: string) => {
       if (output !== '-') await refuseSameFile(input, output);
-      await using file = await openPixelFs(await openInput(input, context.signal), { signal: context.signal });
+      await using file = await openPixelFs(await openPicture(input, context.signal), { signal: context.signal });
       await context.withProgress(async (onProgress) => {
         const bytes = file.stream({ signal: context.signal, onProgress });
-        await (output === '-' ? printBytes(bytes) : writeBytes(bytes, await openFileByteSink(output)));
+        if (output === '-') for await (const chunk of bytes) await context.print(chunk);
+        else await writeBytes(bytes, await openFileByteSink(output));
       });
       if (output !== '-') context.note(`${output}: ${formatBytes(file.size)}.`);
     });
@@ -118,7 +121,7 @@ function registerInfo(fs: Command, context: CommandContext): void {
     .option('--json', 'as JSON')
     .addHelpText('after', '\nExample:\n  pixel-llm fs info notes.png --json')
     .action(async (input: string, { json }: { json?: boolean }) => {
-      await using file = await openPixelFs(await openInput(input, context.signal), { signal: context.signal });
+      await using file = await openPixelFs(await openPicture(input, context.signal), { signal: context.signal });
       await context.print(json ? `${JSON.stringify(file.info(), null, 2)}\n` : describe(file));
     });
 }
@@ -129,7 +132,7 @@ function registerVerify(fs: Command, context: CommandContext): void {
     .argument('<in.png>', 'picture or URL')
     .addHelpText('after', '\nExample:\n  pixel-llm fs verify notes.png')
     .action(async (input: string) => {
-      const source = await openInput(input, context.signal);
+      const source = await openPicture(input, context.signal);
       const damages = await context.withProgress((onProgress) =>
         verifyPixelFs(source, { signal: context.signal, onProgress }),
       );
@@ -159,25 +162,25 @@ function describe(file: PixelFile): string {
   return rows.map(([key, value]) => `${key!.padEnd(12)}${printable(value!)}\n`).join('');
 }
 
-/** A name from a file may hold control characters, which a terminal would obey. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, '?');
-}
-
 function nameOf(input: string): string {
   if (input === '-') return '';
-  return basename(isUrl(input) ? new URL(input).pathname : input);
+  return basename(/^https?:/i.test(input) ? new URL(input).pathname : input);
 }
 
-function isUrl(input: string): boolean {
-  return /^https?:\/\//i.test(input);
-}
-
-type OwnedSource = ByteSource & AsyncDisposable;
-
-async function openInput(input: string, signal: AbortSignal): Promise<OwnedSource> {
-  const source = isUrl(input) ? await openHttpByteSource(input, { signal }) : await openFileByteSource(input);
+/** The source belongs to whoever opened it: `await using`. */
+async function openInput(input: string, signal: AbortSignal): Promise<ByteSource & AsyncDisposable> {
+  const source = await openSource(input, { signal });
   return Object.assign(source, { [Symbol.asyncDispose]: () => source.dispose() });
+}
+
+/** Opens what should be a picture. Throws `unknown-format` for what is none at all, unlike one that is damaged. */
+async function openPicture(input: string, signal: AbortSignal): Promise<ByteSource> {
+  const source = await openSource(input, { signal });
+  const start = await readBytes(source, 0, Math.min(64, source.size), { signal });
+  const { code, message } = describeForeignBytes(start);
+  if (code !== 'bad-png') return source;
+  await source.dispose();
+  throw new PixelError('unknown-format', `${input} ${message}`);
 }
 
 /** The source in steps; the next one is read while the caller works on this one, so each is valid until then. */
@@ -199,16 +202,6 @@ async function* readSteps(source: ByteSource, signal: AbortSignal): AsyncGenerat
   await ahead;
 }
 
-/** An interruption must not wait for whoever is typing. */
-async function* readStandardInput(signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
-  try {
-    yield* addAbortSignal(signal, process.stdin);
-  } catch (error) {
-    throwIfAborted(signal);
-    throw error;
-  }
-}
-
 async function writeBytes(bytes: AsyncIterable<Uint8Array>, sink: ByteSink): Promise<void> {
   try {
     for await (const chunk of bytes) await sink.write([chunk]);
@@ -217,17 +210,4 @@ async function writeBytes(bytes: AsyncIterable<Uint8Array>, sink: ByteSink): Pro
     await sink.abort();
     throw error;
   }
-}
-
-async function printBytes(bytes: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const chunk of bytes) {
-    await new Promise<void>((done, failed) => process.stdout.write(chunk, (error) => (error ? failed(error) : done())));
-  }
-}
-
-async function refuseSameFile(input: string, output: string): Promise<void> {
-  if (input === '-' || isUrl(input)) return;
-  const [from, to] = await Promise.all([stat(input).catch(() => undefined), stat(output).catch(() => undefined)]);
-  const same = from && to ? from.ino === to.ino && from.dev === to.dev : resolve(input) === resolve(output);
-  if (same) throw new PixelError('bad-argument', `${output} is the input itself: name another output.`);
 }

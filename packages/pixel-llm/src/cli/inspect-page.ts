@@ -3,6 +3,7 @@ import type { LayerReport, ModelReport, TensorReport } from '../pxi/inspect.ts';
 import { formatCount, formatTypeMix } from '../pxi/inspect-mix.ts';
 import type { TokenizerReport } from '../pxi/inspect-tokenizer.ts';
 import type { Rectangle } from '../pxi/weight-space.ts';
+import { printable } from './printable.ts';
 import { formatBytes } from './progress-bar.ts';
 
 export interface InspectPageOptions {
@@ -159,10 +160,4 @@ function table(rows: readonly (readonly string[])[]): string[] {
 
 function plural(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? '' : 's'}`;
-}
-
-/** Without characters that would move a terminal's cursor or colour its text, and no longer than so many characters. */
-function printable(text: string, most: number): string {
-  const harmless = text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd');
-  return harmless.length <= most ? harmless : `${harmless.slice(0, most - 2)}..`;
 }

@@ -13,10 +13,10 @@ Places are given in both spaces. Weight space is what render draws: x, y and siz
 are where the bytes lie; with --tensors, "qs 12+64" is the plane qs from pixel 64 of line 12 on.
 
 Examples:
-  $ pixel-llm inspect model.pxi.png
-  $ pixel-llm inspect model.gguf --tensors
-  $ pixel-llm inspect model.pxi.png --layer layer.3
-  $ pixel-llm inspect model.gguf --json | jq .hyperParameters`;
+  pixel-llm inspect model.pxi.png
+  pixel-llm inspect model.gguf --tensors
+  pixel-llm inspect model.pxi.png --layer layer.3
+  pixel-llm inspect model.gguf --json | jq .hyperParameters`;
 
 interface InspectFlags {
   json?: boolean;

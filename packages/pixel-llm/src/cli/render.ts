@@ -7,15 +7,16 @@ import { renderModel, renderTensor } from '../pxi/render.ts';
 import { DRAWING_WIDTHS } from '../pxi/render-plan.ts';
 import { type RegisterCommand, wholeNumber } from './command.ts';
 import { cachedModel } from './local-model.ts';
+import { refuseSameFile } from './same-file.ts';
 
 const EXAMPLES = `
 Every weight has its place: the embedding on top, the layers below, the output last. Bright is large, blue is negative, amber
 is positive. A small model is drawn weight by weight, a large one in cells. The drawing is an ordinary PNG, not a model.
 
 Examples:
-  $ pixel-llm render model.pxi.png view.png
-  $ pixel-llm render model.gguf wide.png --width 4000
-  $ pixel-llm render model.gguf query.png --tensor blk.0.attn_q.weight`;
+  pixel-llm render model.pxi.png view.png
+  pixel-llm render model.gguf wide.png --width 4000
+  pixel-llm render model.gguf query.png --tensor blk.0.attn_q.weight`;
 
 interface RenderFlags {
   tensor?: string;
@@ -39,6 +40,7 @@ export const registerRender: RegisterCommand = (program, context) => {
       if (!/\.png$/i.test(output) || /\.pxi\.png$/i.test(output)) {
         throw new PixelError('bad-argument', `${output}: a drawing is a PNG but no model; call it NAME.png.`);
       }
+      await refuseSameFile(path, output);
       const source = await openWeightsFile(await cachedModel(path), { signal: context.signal });
       try {
         if (tensor !== undefined && !source.head.tensors.has(tensor)) {

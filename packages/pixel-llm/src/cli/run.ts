@@ -15,7 +15,7 @@ import type { Prompt } from '../engine/session.ts';
 import type { ChatMessage } from '../tokenizer/chat-template.ts';
 import { type CommandContext, decimalNumber, type RegisterCommand, wholeNumber } from './command.ts';
 import { pulledModel } from './local-model.ts';
-import { readStandardInput } from './text-input.ts';
+import { readStandardText } from './text-input.ts';
 
 const EXAMPLES = `
 Only the continuation goes to stdout, not the prompt; progress and the summary go to stderr. Without a prompt, stdin is the
@@ -153,7 +153,7 @@ async function choosePrompt(argument: string | undefined, { prompt }: RunFlags, 
       'run needs a prompt: pixel-llm run MODEL "Once upon a time", or text on stdin.',
     );
   }
-  const text = (await readStandardInput(signal)).replace(/\r?\n$/, '');
+  const text = (await readStandardText(signal)).replace(/\r?\n$/, '');
   if (text === '') throw new PixelError('bad-argument', 'No prompt was given, and stdin was empty.');
   return text;
 }

@@ -1,24 +1,18 @@
 /** Text that a command reads whole: stdin or a file, within a limit, and only if it is text. */
-import { addAbortListener } from 'node:events';
 import { readBytes } from '../core/byte-source.ts';
-import { PixelError, throwIfAborted } from '../core/errors.ts';
+import { PixelError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { openFileByteSource } from '../core/node.ts';
+import { readStandardInput } from './standard-input.ts';
 
 /** All of stdin, as UTF-8. Throws `limit-exceeded`, `bad-argument` for other bytes, `aborted`. */
-export async function readStandardInput(signal: AbortSignal): Promise<string> {
-  throwIfAborted(signal);
-  using _listener = addAbortListener(signal, () => process.stdin.destroy());
+export async function readStandardText(signal: AbortSignal): Promise<string> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  try {
-    for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
-      length += chunk.length;
-      if (length > LIMITS.textBytes) throw tooLong('stdin');
-      chunks.push(chunk);
-    }
-  } finally {
-    throwIfAborted(signal);
+  for await (const chunk of readStandardInput(signal)) {
+    length += chunk.length;
+    if (length > LIMITS.textBytes) throw tooLong('stdin');
+    chunks.push(chunk);
   }
   return decode('stdin', Buffer.concat(chunks));
 }

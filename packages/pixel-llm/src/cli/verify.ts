@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { createWorkerHasher, openSource } from '../pxi/node.ts';
 import { type ModelReport, verifyModelFile } from '../pxi/verify-file.ts';
 import type { CommandContext, RegisterCommand } from './command.ts';
+import { printable } from './printable.ts';
 import { formatBytes } from './progress-bar.ts';
 
 const EXAMPLES = `
@@ -10,9 +11,9 @@ Pictures: the CRC of every line and the SHA-256 of every tensor; any picture of 
 checksums: their structure is checked, and that every tensor is there. Findings go to stdout, the exit code is 1 if there are any.
 
 Examples:
-  $ pixel-llm verify model.pxi.png
-  $ pixel-llm verify model-00001-of-00003.pxi.png --json
-  $ pixel-llm verify model.gguf`;
+  pixel-llm verify model.pxi.png
+  pixel-llm verify model-00001-of-00003.pxi.png --json
+  pixel-llm verify model.gguf`;
 
 /** Findings that are printed; what is wrong is clear by then. */
 const MOST_FINDINGS = 100;
@@ -49,9 +50,4 @@ function soundness({ format, files, lines, tensors, byteLength }: ModelReport): 
   const weights = `${tensors} tensors of ${formatBytes(byteLength)}`;
   if (format === 'gguf') return `its structure and the bounds of ${weights}${inFiles} (GGUF holds no checksums)`;
   return `${lines} lines of pixels and the SHA-256 of ${weights}${inFiles}`;
-}
-
-/** Names in a file may hold control characters, which a terminal would obey. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, '?');
 }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chmod, lstat, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { MemoryByteSink } from './byte-sink.ts';
 import { isPixelError } from './errors.ts';
-import { openFileByteSink, removeTemporaryFiles } from './node.ts';
+import { openFileByteSink, openFileByteSource, removeTemporaryFiles } from './node.ts';
 
 let folder = '';
 before(async () => {
@@ -51,6 +52,49 @@ describe('A file sink', () => {
     await assert.rejects(sink.writeAt(2, text('zz')), (error) => isPixelError(error, 'bad-argument'));
     await sink.commit();
     await assert.rejects(sink.write([text('more')]), (error) => isPixelError(error, 'disposed'));
+  });
+
+  test('writes the file that a symbolic link leads to, there already or not, and keeps the link', async () => {
+    const link = join(folder, 'link');
+    await symlink('linked', link);
+    for (const content of ['first', 'second']) {
+      const sink = await openFileByteSink(link);
+      await sink.write([text(content)]);
+      await sink.commit();
+      assert.equal(await readFile(join(folder, 'linked'), 'utf8'), content);
+      assert.ok((await lstat(link)).isSymbolicLink());
+    }
+    await symlink('circle', join(folder, 'circle'));
+    await assert.rejects(openFileByteSink(join(folder, 'circle')), (error) => isPixelError(error, 'io'));
+  });
+
+  test('takes a name as long as names may be, and keeps a private file private', async () => {
+    const path = join(folder, 'n'.repeat(255));
+    await writeFile(path, 'old');
+    await chmod(path, 0o600);
+    const sink = await openFileByteSink(path);
+    await sink.write([text('new')]);
+    await sink.commit();
+    assert.equal(await readFile(path, 'utf8'), 'new');
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+  });
+
+  test('two at once for one name do not disturb each other: the last to be committed stays', async () => {
+    const path = join(folder, 'both');
+    const sinks = [await openFileByteSink(path), await openFileByteSink(path)];
+    await Promise.all(sinks.map((sink, index) => sink.write([text(`number ${index}`)])));
+    for (const sink of sinks) await sink.commit();
+    assert.equal(await readFile(path, 'utf8'), 'number 1');
+  });
+
+  test('refuses what is no file, for writing and reading alike, and does not wait at a pipe', async () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    for (const path of [folder, pipe]) {
+      await assert.rejects(openFileByteSink(path), (error) => isPixelError(error, 'bad-argument'), path);
+      await assert.rejects(openFileByteSource(path), (error) => isPixelError(error, 'bad-argument'), path);
+    }
+    assert.ok(!(await readdir(folder)).some((name) => name.endsWith('.part')));
   });
 
   test('says which folder is missing', async () => {

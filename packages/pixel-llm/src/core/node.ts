@@ -1,9 +1,10 @@
 /**
  * The Node side of core/: files as byte sources and sinks, native hashes. Importing it installs the native hashes.
  */
-import { createHash } from 'node:crypto';
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { createHash, randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, open, readlink, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { ByteSink } from './byte-sink.ts';
 import { type ByteSource, checkRange, type ReadOptions, totalLength } from './byte-source.ts';
@@ -21,10 +22,13 @@ installHashFunctions({
 /** The kernel takes at most 1024 buffers a call (IOV_MAX). */
 const MAX_BUFFERS_A_CALL = 1024;
 
-/** Opens a file for reading. Throws `file-not-found`, `io`. */
+/** For reading, without waiting for whoever may write into a pipe of that name: it is refused. Windows has no such flag. */
+const READ_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
+/** Opens a file for reading. Throws `file-not-found`, `io`, and `bad-argument` for what is no file (a folder, a pipe). */
 export async function openFileByteSource(path: string): Promise<ByteSource> {
   try {
-    const handle = await open(path, 'r');
+    const handle = await open(path, READ_FLAGS);
     const facts = await handle.stat();
     if (!facts.isFile()) {
       await handle.close();
@@ -53,7 +57,9 @@ class FileByteSource implements ByteSource {
     const handle = this.#handle;
     if (!handle) throw new PixelError('disposed', `${this.name} was closed.`);
     try {
-      await transferAll(targets, offset, (part, at) => handle.readv(part, at).then((result) => result.bytesRead));
+      await transferAll(this.name, targets, offset, (part, at) =>
+        handle.readv(part, at).then((result) => result.bytesRead),
+      );
     } catch (error) {
       throw fileError(error, this.name);
     }
@@ -66,41 +72,69 @@ class FileByteSource implements ByteSource {
   }
 }
 
-let temporaryNumber = 0;
+/** Symbolic links that follow one another; more are a circle. */
+const MOST_LINKS = 40;
+/** Of the file's own name, so that the temporary one is no longer than a name may be (255 bytes), whatever the letters. */
+const KEPT_NAME = 40;
 
 /**
  * A file that appears under its name only when whole: written beside it under a temporary name, flushed to disk and renamed.
- * An interruption at any moment leaves the old file, or none.
+ * An interruption at any moment leaves the old file, or none. A symbolic link stays one: the file it leads to is written.
+ * Throws `file-not-found`, `io`, and `bad-argument` for a folder, a device or a pipe: those cannot be replaced.
  */
 export async function openFileByteSink(path: string, { sync = true }: { sync?: boolean } = {}): Promise<ByteSink> {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${temporaryNumber++}.part`);
-  try {
-    return new FileByteSink(path, temporary, await open(temporary, 'wx+'), sync);
-  } catch (error) {
-    // What is missing is never the new file, but the folder it should stand in.
-    throw fileError(error, isSystemError(error, 'ENOENT') ? dirname(path) : path);
+  const target = await followLinks(path);
+  const old = await stat(target).catch(() => undefined);
+  // Renaming would fail as well, but only after all the work; and where it does not fail, a device would be gone.
+  if (old && !old.isFile()) {
+    const what = old.isDirectory() ? 'a folder' : 'a device or a pipe, which cannot be replaced';
+    throw new PixelError('bad-argument', `${path} is ${what}: name the file to write.`);
   }
+  // Random, since a process of the same number may have left one behind when it was killed, or write beside us.
+  const temporary = join(dirname(target), `.${basename(target).slice(0, KEPT_NAME)}.${randomUUID().slice(0, 8)}.part`);
+  openTemporaries.add(temporary);
+  try {
+    // What was private stays so.
+    const handle = await open(temporary, 'wx+', old ? old.mode & 0o777 : undefined);
+    return new FileByteSink(path, target, temporary, handle, sync);
+  } catch (error) {
+    openTemporaries.delete(temporary);
+    // What is missing is never the new file, but the folder it should stand in.
+    throw fileError(error, isSystemError(error, 'ENOENT') ? dirname(target) : path);
+  }
+}
+
+/** Where the symbolic links at a path lead, whether anything is there yet or not. */
+async function followLinks(path: string): Promise<string> {
+  let target = path;
+  for (let links = 0; links < MOST_LINKS; links++) {
+    const next = await readlink(target).catch(() => undefined);
+    if (next === undefined) return target;
+    target = resolve(dirname(target), next);
+  }
+  throw new PixelError('io', `${path} leads nowhere: its symbolic links go round in a circle.`);
 }
 
 class FileByteSink implements ByteSink {
   readonly name: string;
+  readonly #target: string;
   readonly #temporary: string;
   readonly #sync: boolean;
   #handle: FileHandle | undefined;
   #length = 0;
 
-  constructor(name: string, temporary: string, handle: FileHandle, sync: boolean) {
+  constructor(name: string, target: string, temporary: string, handle: FileHandle, sync: boolean) {
     this.name = name;
+    this.#target = target;
     this.#temporary = temporary;
     this.#handle = handle;
     this.#sync = sync;
-    openTemporaries.add(temporary);
   }
 
   async write(chunks: readonly Uint8Array[]): Promise<void> {
     const handle = this.#open();
     try {
-      await transferAll(chunks, this.#length, (part, at) =>
+      await transferAll(this.name, chunks, this.#length, (part, at) =>
         handle.writev(part, at).then((result) => result.bytesWritten),
       );
       this.#length += totalLength(chunks);
@@ -118,7 +152,9 @@ class FileByteSink implements ByteSink {
       );
     }
     try {
-      await transferAll([bytes], offset, (part, at) => handle.writev(part, at).then((result) => result.bytesWritten));
+      await transferAll(this.name, [bytes], offset, (part, at) =>
+        handle.writev(part, at).then((result) => result.bytesWritten),
+      );
     } catch (error) {
       throw fileError(error, this.name);
     }
@@ -130,9 +166,9 @@ class FileByteSink implements ByteSink {
       if (this.#sync) await handle.sync();
       await handle.close();
       this.#handle = undefined;
-      await rename(this.#temporary, this.name);
+      await rename(this.#temporary, this.#target);
       openTemporaries.delete(this.#temporary);
-      if (this.#sync) await syncDirectory(dirname(this.name));
+      if (this.#sync) await syncDirectory(dirname(this.#target));
     } catch (error) {
       throw fileError(error, this.name);
     }
@@ -160,17 +196,16 @@ export async function removeTemporaryFiles(): Promise<void> {
   openTemporaries.clear();
 }
 
+/** The file is in place by now: where folders cannot be flushed or even opened (Windows, some network disks), that is all. */
 async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  const handle = await open(path, 'r').catch(() => undefined);
+  await handle?.sync().catch(() => {});
+  await handle?.close();
 }
 
 /** Moves all of the buffers, however few bytes or buffers the kernel takes a call. */
 async function transferAll(
+  name: string,
   buffers: readonly Uint8Array[],
   offset: number,
   transfer: (part: Uint8Array[], at: number) => Promise<number>,
@@ -183,7 +218,7 @@ async function transferAll(
     if (skip > 0) part[0] = part[0]!.subarray(skip);
     const expected = totalLength(part);
     let moved = expected === 0 ? 0 : await transfer(part, at);
-    if (moved === 0 && expected > 0) throw new PixelError('truncated', 'The file became shorter while it was read.');
+    if (moved === 0 && expected > 0) throw new PixelError('truncated', `${name} became shorter while it was read.`);
     at += moved;
     moved += skip;
     skip = 0;

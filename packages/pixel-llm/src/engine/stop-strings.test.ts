@@ -32,6 +32,16 @@ test('a start that turned out wrong may hold the right start: aab in aaab', () =
   assert.deepEqual(run(['aab'], ['a', 'a', 'a', 'b', 'c']), { shown: 'a', stopped: 'aab' });
 });
 
+test('the stop string that ends first wins, and the longer of two that end together', () => {
+  assert.deepEqual(run(['abcd', 'c'], ['xabcd']), { shown: 'xab', stopped: 'c' });
+  for (const stops of [
+    ['b', 'ab'],
+    ['ab', 'b'],
+  ]) {
+    assert.deepEqual(run(stops, ['xa', 'b']), { shown: 'x', stopped: 'ab' });
+  }
+});
+
 test('the result does not depend on how the text is cut, and shows no stop string', () => {
   const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 1, maxLength: 4 });
   const pieces = fc.array(fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 5 }), { maxLength: 12 });

@@ -87,3 +87,8 @@ export function tensorTypeByName(name: string): TensorType | undefined {
 export function unknownTensorType(id: number): TensorType {
   return { ...describe(`type-${id}`, id, 1, 1) };
 }
+
+/** False for a type of which only the number of bytes is known. */
+export function isKnownType(type: TensorType): boolean {
+  return BY_ID.has(type.id);
+}

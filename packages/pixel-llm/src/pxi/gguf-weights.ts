@@ -4,8 +4,9 @@
 import type { ReadOptions } from '../core/byte-source.ts';
 import { PixelError } from '../core/errors.ts';
 import type { GgufModel, PlacedTensor } from '../gguf/split.ts';
-import { blockGrid, planeField, splitPlane } from './planes.ts';
+import { planeField, splitPlane } from './planes.ts';
 import { checkRows } from './read-blocks.ts';
+import { storedRows } from './stored-rows.ts';
 import type { RowRange, WeightHead, WeightSource } from './weight-source.ts';
 
 /** Bytes of blocks read at once, at least one block. */
@@ -47,9 +48,9 @@ class GgufWeights implements WeightSource {
     if (!tensor) throw new PixelError('unknown-tensor', `${this.name} has no tensor "${tensorName}".`);
     const { type } = tensor;
     const field = planeField(type, plane);
-    const { blocksPerRow } = blockGrid(tensor);
-    const count = checkRows(this.name, tensor, rows) * blocksPerRow;
-    const firstBlock = rows.start * blocksPerRow;
+    const { rowBlocks } = storedRows(tensor);
+    const count = checkRows(this.name, tensor, rows) * rowBlocks;
+    const firstBlock = rows.start * rowBlocks;
     if (target.length !== count * field.bytes) {
       const message = `${this.name}: plane "${plane}" of these rows of "${tensorName}" has ${count * field.bytes} bytes, not ${target.length}.`;
       throw new PixelError('bad-argument', message);

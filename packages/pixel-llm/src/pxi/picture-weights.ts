@@ -2,7 +2,7 @@
 import type { ReadOptions } from '../core/byte-source.ts';
 import { PixelError } from '../core/errors.ts';
 import type { PictureSet } from './picture-set.ts';
-import { blockGrid, planeField } from './planes.ts';
+import { planeField } from './planes.ts';
 import { checkRows } from './read-blocks.ts';
 import { storedRows } from './stored-rows.ts';
 import type { RowRange, WeightHead, WeightSource } from './weight-source.ts';
@@ -35,20 +35,19 @@ class PictureWeights implements WeightSource {
     const tensor = this.#tensors.get(tensorName);
     if (!tensor) throw new PixelError('unknown-tensor', `${this.name} has no tensor "${tensorName}".`);
     const field = planeField(tensor.type, plane);
-    const rowBlocks = blockGrid(tensor).blocksPerRow;
-    const byteLength = checkRows(this.name, tensor, rows) * rowBlocks * field.bytes;
+    const { rowBlocks } = storedRows(tensor);
+    const rowBytes = rowBlocks * field.bytes;
+    const byteLength = checkRows(this.name, tensor, rows) * rowBytes;
     if (target.length !== byteLength) {
       const message = `${this.name}: plane "${plane}" of these rows of "${tensorName}" has ${byteLength} bytes, not ${target.length}.`;
       throw new PixelError('bad-argument', message);
     }
-    const start = rows.start * rowBlocks * field.bytes;
+    const start = rows.start * rowBytes;
     const index = tensor.type.fields.indexOf(field);
-    // Of an unknown type, a row in storage is a byte; in bytes of the plane both ways of counting are the same.
-    const storedRowBytes = storedRows(tensor).rowBlocks * field.bytes;
     for (const part of tensor.parts) {
-      const partStart = part.rowStart * storedRowBytes;
+      const partStart = part.rowStart * rowBytes;
       const from = Math.max(start, partStart);
-      const to = Math.min(start + byteLength, part.rowEnd * storedRowBytes);
+      const to = Math.min(start + byteLength, part.rowEnd * rowBytes);
       const run = part.planes[index];
       if (from >= to || !run) continue;
       await this.#set.readRun(run, from - partStart, target.subarray(from - start, to - start), options);

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { TENSOR_TYPES, unknownTensorType } from '../gguf/tensor-types.ts';
 import { noise, tensorOf, typeNamed } from '../gguf/testing.ts';
-import { blockGrid, joinPlane, splitPlane } from './planes.ts';
+import { joinPlane, splitPlane } from './planes.ts';
+import { storedRows } from './stored-rows.ts';
 
 for (const type of TENSOR_TYPES) {
   test(`${type.name}: the fields cover the block, and split and joined blocks are the same`, () => {
@@ -51,8 +52,8 @@ test('a plane that the type does not have, or bytes that do not fit, are refused
 });
 
 test('a tensor is a grid of rows of blocks; an unknown type is rows of one byte', () => {
-  assert.deepEqual(blockGrid(tensorOf('t', 'Q4_K', 512, 3, 5)), { rows: 15, blocksPerRow: 2 });
-  assert.deepEqual(blockGrid(tensorOf('t', 'F32')), { rows: 1, blocksPerRow: 1 });
+  assert.deepEqual(storedRows(tensorOf('t', 'Q4_K', 512, 3, 5)), { rows: 15, rowBlocks: 2, rowBytes: 288 });
+  assert.deepEqual(storedRows(tensorOf('t', 'F32')), { rows: 1, rowBlocks: 1, rowBytes: 4 });
   const unknown = { name: 't', type: unknownTensorType(999), dimensions: [64, 64], byteLength: 100 };
-  assert.deepEqual(blockGrid(unknown), { rows: 100, blocksPerRow: 1 });
+  assert.deepEqual(storedRows(unknown), { rows: 100, rowBlocks: 1, rowBytes: 1 });
 });

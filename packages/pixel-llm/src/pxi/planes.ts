@@ -4,20 +4,7 @@
  * The fields and their offsets come from the table of tensor types alone.
  */
 import { PixelError } from '../core/errors.ts';
-import { columnsOf, rowsOf, type TensorInfo } from '../gguf/head.ts';
-import { type BlockField, type TensorType, tensorTypeById } from '../gguf/tensor-types.ts';
-
-/** A tensor as rows of blocks. */
-export interface BlockGrid {
-  readonly rows: number;
-  readonly blocksPerRow: number;
-}
-
-/** Rows and blocks a row. A tensor of a type nobody here knows is rows of one byte, whatever its dimensions say, as in storage. */
-export function blockGrid(tensor: TensorInfo): BlockGrid {
-  if (!tensorTypeById(tensor.type.id)) return { rows: tensor.byteLength, blocksPerRow: 1 };
-  return { rows: rowsOf(tensor), blocksPerRow: columnsOf(tensor) / tensor.type.blockElements };
-}
+import type { BlockField, TensorType } from '../gguf/tensor-types.ts';
 
 /** The field of that name. Throws `bad-argument`. */
 export function planeField(type: TensorType, plane: string): BlockField {

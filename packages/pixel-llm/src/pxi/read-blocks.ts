@@ -5,7 +5,8 @@
 import type { ReadOptions } from '../core/byte-source.ts';
 import { PixelError } from '../core/errors.ts';
 import type { TensorInfo } from '../gguf/head.ts';
-import { blockGrid, joinPlane } from './planes.ts';
+import { joinPlane } from './planes.ts';
+import { storedRows } from './stored-rows.ts';
 import type { RowRange, WeightSource } from './weight-source.ts';
 
 /**
@@ -45,13 +46,13 @@ function rangeOf(
   rows: RowRange,
 ): { type: TensorInfo['type']; count: number } {
   const tensor = findTensor(source, tensorName);
-  const { blocksPerRow } = blockGrid(tensor);
-  return { type: tensor.type, count: checkRows(source.name, tensor, rows) * blocksPerRow };
+  const { rowBlocks } = storedRows(tensor);
+  return { type: tensor.type, count: checkRows(source.name, tensor, rows) * rowBlocks };
 }
 
 /** How many rows the range has. Throws `bad-argument` when it is not within the tensor. */
 export function checkRows(sourceName: string, tensor: TensorInfo, { start, end }: RowRange): number {
-  const { rows } = blockGrid(tensor);
+  const { rows } = storedRows(tensor);
   if (Number.isInteger(start) && Number.isInteger(end) && start >= 0 && start <= end && end <= rows) return end - start;
   throw new PixelError(
     'bad-argument',

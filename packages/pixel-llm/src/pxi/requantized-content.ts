@@ -4,11 +4,12 @@
  */
 import type { ReadOptions } from '../core/byte-source.ts';
 import { PixelError } from '../core/errors.ts';
+import { createSha256, type Hasher } from '../core/hashing.ts';
 import { canDequantize, dequantize } from '../gguf/dequantize.ts';
 import { columnsOf, type Metadata, type MetadataValue, rowsOf } from '../gguf/head.ts';
 import { canQuantize, quantize } from '../gguf/quantize.ts';
 import { TENSOR_TYPES, type TensorType, tensorTypeByName } from '../gguf/tensor-types.ts';
-import type { ContentTensor, ModelContent } from './model-content.ts';
+import { type ContentTensor, checkHash, type ModelContent } from './model-content.ts';
 import { type RewrittenTensor, rewriteContent } from './rewritten-content.ts';
 
 export interface RequantizedModel {
@@ -86,24 +87,56 @@ function requantizedTensor(content: ModelContent, tensor: ContentTensor, type: T
     );
   }
   const byteLength = (columnsOf(tensor) / type.blockElements) * rowsOf(tensor) * type.blockBytes;
+  const source = new CheckedTensor(content, tensor);
   return {
     tensor: { name: tensor.name, type, dimensions: tensor.dimensions, byteLength },
-    read: (firstBlock, target, options) => requantize(content, tensor, type, firstBlock, target, options),
+    read: (firstBlock, target, options) => requantize(source, type, firstBlock, target, options),
   };
 }
 
+/** What is read of a tensor, held to its SHA-256: the new bytes would get a hash of their own, damaged or not. */
+class CheckedTensor {
+  readonly tensor: ContentTensor;
+  readonly #content: ModelContent;
+  #hash: Hasher | undefined;
+  /** The first block not hashed yet. */
+  #next = 0;
+
+  constructor(content: ModelContent, tensor: ContentTensor) {
+    this.#content = content;
+    this.tensor = tensor;
+  }
+
+  /** Reads as ModelContent.readBlocks. Throws `damaged-picture` at the end of a reading from the first block to the last. */
+  async read(firstBlock: number, target: Uint8Array, options: ReadOptions | undefined): Promise<void> {
+    await this.#content.readBlocks(this.tensor, firstBlock, target, options);
+    if (this.tensor.sha256 === undefined) return;
+    if (firstBlock === 0) {
+      this.#hash = createSha256();
+      this.#next = 0;
+    }
+    if (firstBlock !== this.#next) return;
+    this.#hash?.update(target);
+    this.#next += target.length / this.tensor.type.blockBytes;
+    if (this.#next * this.tensor.type.blockBytes < this.tensor.byteLength) return;
+    const digest = this.#hash?.digestHex();
+    this.#hash = undefined;
+    if (digest !== undefined) checkHash(this.#content, this.tensor, digest);
+  }
+}
+
 async function requantize(
-  content: ModelContent,
-  tensor: ContentTensor,
+  source: CheckedTensor,
   type: TensorType,
   firstBlock: number,
   target: Uint8Array,
   options: ReadOptions | undefined,
 ): Promise<void> {
+  const { tensor } = source;
   const { blockElements, blockBytes } = tensor.type;
   const weights = (target.length / type.blockBytes) * type.blockElements;
   const blocks = new Uint8Array((weights / blockElements) * blockBytes);
-  await content.readBlocks(tensor, (firstBlock * type.blockElements) / blockElements, blocks, options);
+  await source.read((firstBlock * type.blockElements) / blockElements, blocks, options);
   const values = new Float32Array(weights);
   dequantize(tensor.type, blocks, values);
   try {

@@ -4,9 +4,9 @@
  */
 import type { ReadOptions } from '../core/byte-source.ts';
 import type { Metadata, TensorInfo } from '../gguf/head.ts';
+import { isKnownType } from '../gguf/tensor-types.ts';
 import { encodeGgufHead } from '../gguf/writer.ts';
 import type { ModelContent } from './model-content.ts';
-import { isKnownType } from './stored-rows.ts';
 
 /** A tensor of the new file, and where its blocks come from (as ModelContent.readBlocks). */
 export interface RewrittenTensor {
@@ -43,8 +43,9 @@ export function rewriteContent(
   };
 }
 
-/** A tensor of an unknown type reaches up to the next one, so in the new file its padding belongs to it. */
+/** A tensor of an unknown type reaches up to the next one, so in the new file its padding belongs to it: other bytes, another hash. */
 function alignedTensor(tensor: TensorInfo, alignment: number): TensorInfo {
-  if (isKnownType(tensor.type)) return tensor;
-  return { ...tensor, byteLength: Math.ceil(tensor.byteLength / alignment) * alignment };
+  const byteLength = Math.ceil(tensor.byteLength / alignment) * alignment;
+  if (isKnownType(tensor.type) || byteLength === tensor.byteLength) return tensor;
+  return { name: tensor.name, type: tensor.type, dimensions: tensor.dimensions, byteLength };
 }

@@ -6,12 +6,12 @@
 import { PixelError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { GgufHead } from '../gguf/reader.ts';
-import { type TensorType, tensorTypeById, unknownTensorType } from '../gguf/tensor-types.ts';
+import { isKnownType, type TensorType, tensorTypeById, unknownTensorType } from '../gguf/tensor-types.ts';
 import { CREATED_BY } from '../png/manifest.ts';
 import type { FileRun, PlannedLayer, TensorPart } from './layout.ts';
 import type { ManifestTensor, ModelManifest } from './manifest.ts';
 import type { ContentGap, ContentTensor } from './model-content.ts';
-import { isKnownType, storedRows } from './stored-rows.ts';
+import { storedRows } from './stored-rows.ts';
 import type { TensorRectangle } from './weight-space.ts';
 
 export interface StoredTensor extends ContentTensor {

@@ -3,9 +3,9 @@
  * rows; a tensor of a type nobody here knows is rows of one byte, so that it too can be split over files.
  */
 import { rowsOf, type TensorInfo } from '../gguf/head.ts';
-import { type TensorType, tensorTypeById } from '../gguf/tensor-types.ts';
+import { isKnownType } from '../gguf/tensor-types.ts';
 
-export interface StoredRows {
+interface StoredRows {
   readonly rows: number;
   /** Blocks in a row. */
   readonly rowBlocks: number;
@@ -19,9 +19,4 @@ export function storedRows(tensor: TensorInfo): StoredRows {
   if (!isKnownType(type)) return { rows: tensor.byteLength, rowBlocks: 1, rowBytes: 1 };
   const rowBlocks = (tensor.dimensions[0] ?? 1) / type.blockElements;
   return { rows: rowsOf(tensor), rowBlocks, rowBytes: rowBlocks * type.blockBytes };
-}
-
-/** False for a type of which only the number of bytes is known. */
-export function isKnownType(type: TensorType): boolean {
-  return tensorTypeById(type.id) !== undefined;
 }

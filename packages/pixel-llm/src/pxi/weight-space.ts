@@ -8,8 +8,8 @@
  * the same tensors always give the same space.
  */
 import { columnsOf, rowsOf, type TensorInfo } from '../gguf/head.ts';
+import { isKnownType } from '../gguf/tensor-types.ts';
 import type { ModelLayer } from './layers.ts';
-import { isKnownType } from './stored-rows.ts';
 
 export interface Rectangle {
   readonly x: number;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { CHARACTER_OF_BYTE, fromByteLevel, toByteLevel, writeUtf8 } from './byte-level.ts';
+import { anyCharacter } from './testing.ts';
 
 test('the byte alphabet has 256 different printable characters, with Ġ for the space', () => {
   assert.equal(new Set(CHARACTER_OF_BYTE).size, 256);
@@ -25,7 +26,7 @@ test('a character outside the alphabet stands for its own UTF-8 bytes', () => {
 
 test('UTF-8 is written as the platform writes it', () => {
   fc.assert(
-    fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }), (character) => {
+    fc.property(anyCharacter, (character) => {
       const bytes = new Uint8Array(4);
       const length = writeUtf8(character.codePointAt(0) ?? 0, bytes, 0);
       assert.deepEqual(bytes.slice(0, length), new TextEncoder().encode(character));

@@ -35,6 +35,13 @@ test('a conversation is rendered with the model’s own BOS and EOS', () => {
   );
 });
 
+test('a marker in the description of a tool stays text, too', () => {
+  const tokenizer = createTokenizer(tinyBpe([], MARKERS));
+  const template = createChatTemplateOf('<end>{{ tools[0].name }}');
+  const tokens = template.encode([], tokenizer, { tools: [{ name: '<end>' }] });
+  assert.deepEqual([...tokens], [257, ...new TextEncoder().encode('<end>')]);
+});
+
 test('a model without a chat template has none', () => {
   assert.equal(createChatTemplate(tinyBpe([])), undefined);
 });

@@ -18,7 +18,7 @@ export interface ChatMessage {
   readonly tool_call_id?: string;
 }
 
-interface RenderOptions {
+export interface ChatRenderOptions {
   /** Ends with what makes the model answer. Default true. */
   addGenerationPrompt?: boolean;
   /** Tool definitions, in the form that the model's template reads. */
@@ -31,13 +31,13 @@ interface RenderOptions {
 
 export interface ChatTemplate {
   /** Throws `bad-template` when the template cannot be parsed or run, or refuses the conversation. */
-  render(messages: readonly ChatMessage[], options?: RenderOptions): string;
+  render(messages: readonly ChatMessage[], options?: ChatRenderOptions): string;
   /**
    * The token ids of the rendered conversation, with one BOS where the model wants it. The template's own markers become control
    * tokens; the same markers written in a message stay text, so that nobody ends his turn and speaks as somebody else.
    * Throws `bad-template`.
    */
-  encode(messages: readonly ChatMessage[], tokenizer: Tokenizer, options?: RenderOptions): Int32Array<ArrayBuffer>;
+  encode(messages: readonly ChatMessage[], tokenizer: Tokenizer, options?: ChatRenderOptions): Int32Array<ArrayBuffer>;
 }
 
 /** The model's chat template; undefined when it has none. It is parsed when first used, so a bad one stops nobody else. */

@@ -1,9 +1,19 @@
 /** Tiny vocabularies of the project's own, small enough to work out by hand what they must give. For tests. */
+import fc from 'fast-check';
 import type { Metadata, MetadataValue } from '../gguf/head.ts';
 import { CHARACTER_OF_BYTE } from './byte-level.ts';
 import { TOKEN_TYPE } from './vocabulary.ts';
 
 type Plain = string | number | boolean | readonly string[] | Int32Array | Float32Array;
+
+/** Any character but a lone surrogate, ASCII more often. (fast-check's own takes a second to set up.) */
+export const anyCharacter: fc.Arbitrary<string> = fc
+  .oneof(
+    fc.integer({ min: 0, max: 0x7f }),
+    fc.integer({ min: 0, max: 0xd7ff }),
+    fc.integer({ min: 0xe000, max: 0x10ffff }),
+  )
+  .map((codePoint) => String.fromCodePoint(codePoint));
 
 /** Metadata from plain values, keys below `tokenizer.` given without it; undefined leaves a key out. */
 export function metadataOf(entries: Readonly<Record<string, Plain | undefined>>): Metadata {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { GREEDY } from '../../../test/sampling-settings.ts';
 import { makeTinyModel, tinyWeights } from '../../../test/tiny-model.ts';
 import { isPixelError, type PixelErrorCode } from '../../core/errors.ts';
 import { buildProgram } from '../../program/build-program.ts';
@@ -22,25 +23,12 @@ const BATCH: Batch = {
   inputs: { tokens: Int32Array.of(4, 5, 6) },
 };
 
-const GREEDY = {
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repeatPenalty: 1,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  recentTokens: new Int32Array(),
-  bias: [],
-  seed: 0,
-  position: 3,
-  topLogprobs: 1,
-};
+const BEST = { ...GREEDY, position: 3, topLogprobs: 1 };
 
 test('a step gives the sampled token and the values asked for', async () => {
   const executor = await loadTiny();
   const { sampled, values } = await executor.step(
-    { ...BATCH, sampling: [GREEDY] },
+    { ...BATCH, sampling: [BEST] },
     { readBack: ['logits', 'tokens', 'blk.0.q'] },
   );
   const logits = values.get('logits');
@@ -62,7 +50,7 @@ test('a step without outputs only fills the cache', async () => {
 
 test('a batch that contradicts itself is refused before anything changes', async () => {
   const executor = await loadTiny();
-  const settings = { ...GREEDY, temperature: Number.NaN };
+  const settings = { ...BEST, temperature: Number.NaN };
   const wrong: Partial<Batch>[] = [
     { sequences: Int32Array.of(0) },
     { sequences: Int32Array.of(0, 0, 1) },
@@ -83,10 +71,10 @@ test('a batch that contradicts itself is refused before anything changes', async
     { inputs: { tokens: Int32Array.of(1, 2, 1_000_000) } },
     { sampling: [] },
     { sampling: [settings] },
-    { sampling: [{ ...GREEDY, topK: 0.5 }] },
-    { sampling: [{ ...GREEDY, recentTokens: Int32Array.of(-1) }] },
-    { sampling: [{ ...GREEDY, bias: [[0, Infinity]] }] },
-    { sampling: [{ ...GREEDY, bias: [[1_000_000, 0]] }] },
+    { sampling: [{ ...BEST, topK: 0.5 }] },
+    { sampling: [{ ...BEST, recentTokens: Int32Array.of(-1) }] },
+    { sampling: [{ ...BEST, bias: [[0, Infinity]] }] },
+    { sampling: [{ ...BEST, bias: [[1_000_000, 0]] }] },
   ];
   for (const change of wrong) {
     const step = executor.step({ ...BATCH, ...change });
