@@ -13,7 +13,7 @@ export interface ServedRequest {
 }
 
 /** How an answer differs from an honest one. */
-export interface Misbehaviour {
+interface Misbehaviour {
   status?: number;
   headers?: Record<string, string>;
   /** Where to redirect to. */

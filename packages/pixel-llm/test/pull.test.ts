@@ -14,6 +14,7 @@ import { isPixelError, type PixelError, type PixelErrorCode } from '../src/core/
 import type { MetadataValue } from '../src/gguf/head.ts';
 import { gguf as ggufOf, tensorOf } from '../src/gguf/testing.ts';
 import { recordStride } from '../src/png/line-record.ts';
+import { makeFile } from '../src/png/testing.ts';
 import { oddGguf, smallModel, toPictures } from '../src/pxi/testing.ts';
 import { FileServer, type ServedRequest } from './file-server.ts';
 
@@ -210,8 +211,21 @@ describe('Pulling a model', { timeout: 60_000 }, () => {
     const others = await toPictures(oddGguf(smallModel().slice(1)), { shardSize: 120_000 });
     const name = 'model-00003-of-00003.pxi.png';
     server.files.set(`/${name}`, others.get(name) ?? new Uint8Array(0));
-    await assert.rejects(pull(name), fails('missing-part', /belongs to another model than .*removed/));
+    await assert.rejects(pull(name), fails('damaged-picture', /belongs to another model than .*removed/));
     assert.deepEqual(readdirSync(cache), []);
+  });
+
+  test('refuses pictures of other things, and what ends too early, also where a line ends', async () => {
+    server.files.set('/note.pxi.png', await makeFile(new TextEncoder().encode('a note')));
+    await assert.rejects(pull('note.pxi.png'), fails('unknown-format', /kind "bytes", not a model.*removed/));
+    assert.deepEqual(readdirSync(cache), []);
+    for (const cut of [33 + 10 * recordStride(256), 5000]) {
+      server.files.set('/model.pxi.png', picture.subarray(0, -cut));
+      await assert.rejects(
+        pull('model.pxi.png'),
+        fails(cut === 5000 ? 'damaged-picture' : 'truncated', /model\.pxi\.png/),
+      );
+    }
   });
 
   test('tries again after 500, 503 and silence, but not after 404', async () => {

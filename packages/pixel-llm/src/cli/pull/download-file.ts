@@ -35,7 +35,7 @@ export interface DownloadOptions extends RetryOptions, WorkOptions {
 
 /**
  * Completes the file at `path`; gives its size. Throws `http`, `damaged-picture` (naming the line), `bad-png`, `truncated`,
- * `unknown-format`, `io`, `aborted`. What has arrived stays for another call, except of a file that is no model.
+ * `unknown-format`, `io`, `aborted`. What has arrived stays for another call, except of a file that is no whole model on the server either.
  */
 export async function downloadFile(
   remote: RemoteFile,
@@ -210,7 +210,8 @@ class FileDownload {
     if (isPixelError(error, 'damaged-picture') || isPixelError(error, 'bad-png')) {
       return this.#dropDamage();
     }
-    if (isPixelError(error, 'unknown-format')) {
+    // All of it has arrived, or enough to know: going on would lead to the same.
+    if (isPixelError(error, 'unknown-format') || isPixelError(error, 'truncated')) {
       await this.#startOver();
       await this.#journal.setPart(this.#remote.name, undefined);
     }

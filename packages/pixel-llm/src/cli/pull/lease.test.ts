@@ -91,6 +91,21 @@ describe('A lease', () => {
     assert.match(readFileSync(path, 'utf8'), /theirs/);
   });
 
+  test('is checked by a holder that slept: still its own, or lost to another', async (context) => {
+    const lease = await takeLease(path);
+    const now = performance.now();
+    context.mock.method(performance, 'now', () => now + 60_000);
+    await lease.check();
+    left({ pid: process.pid });
+    await lease.check();
+    context.mock.method(performance, 'now', () => now + 120_000);
+    await assert.rejects(
+      lease.check(),
+      (error) => isPixelError(error, 'io') && /Another process went on/.test(error.message),
+    );
+    await lease.release();
+  });
+
   test('says which folder is missing', async () => {
     await assert.rejects(takeLease(join(folder, 'none', 'model.lock')), (error) => {
       assert.ok(isPixelError(error, 'file-not-found'));
