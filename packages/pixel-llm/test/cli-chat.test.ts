@@ -66,7 +66,11 @@ async function talk(said: readonly (string | InputEvent)[], settings: TalkSettin
       answers += text;
       onAnswer?.(interrupt);
     },
-    withProgress: (work) => work(() => {}),
+    withProgress: (work) =>
+      work(
+        () => {},
+        () => {},
+      ),
   };
   const open = (onInterrupt: () => void): LineInput => {
     interrupt = onInterrupt;

@@ -169,7 +169,11 @@ const silent: CommandContext = {
   signal: new AbortController().signal,
   note: () => {},
   print: async () => {},
-  withProgress: (work) => work(() => {}),
+  withProgress: (work) =>
+    work(
+      () => {},
+      () => {},
+    ),
 };
 
 /** Runs a command in this process and returns how it failed, with what it printed before. */

@@ -35,7 +35,11 @@ async function run(...typed: string[]): Promise<{ printed: string; noted: string
     print: async (text) => {
       printed += text;
     },
-    withProgress: (work) => work(() => {}),
+    withProgress: (work) =>
+      work(
+        () => {},
+        () => {},
+      ),
   });
   await program.parseAsync(typed, { from: 'user' });
   return { printed, noted };

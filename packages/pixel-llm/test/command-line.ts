@@ -16,19 +16,25 @@ export interface CommandSettings {
   /** An open file to be stdin instead. */
   readonly stdin?: number;
   readonly cwd?: string;
+  /** Added to the environment. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Counts what runs for coverage, when the tests do; starting takes twice as long then. */
   readonly covered?: boolean;
-  /** Called with the process as soon as it runs, and on each piece of its output. */
+  /** Called with the process on each piece of its output. */
   readonly onOutput?: (child: ChildProcess, stdout: string) => void;
+  /** Called with the process as soon as it runs. */
+  readonly onStart?: (child: ChildProcess) => void;
 }
 
 /** Resolves when the process has ended, however it did. */
 export function runCommand(parameters: readonly string[], settings: CommandSettings = {}): Promise<CommandOutcome> {
-  const { input = '', stdin = 'pipe', cwd, covered = true, onOutput } = settings;
-  const { NODE_V8_COVERAGE: coverage, ...environment } = process.env;
+  const { input = '', stdin = 'pipe', cwd, covered = true, onOutput, onStart } = settings;
+  const { NODE_V8_COVERAGE: coverage, ...inherited } = process.env;
+  const environment = { ...inherited, ...settings.environment };
   const env = covered && coverage ? { ...environment, NODE_V8_COVERAGE: coverage } : environment;
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [COMMAND, ...parameters], { cwd, env, stdio: [stdin, 'pipe', 'pipe'] });
+    onStart?.(child);
     let stdout = '';
     let stderr = '';
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {

@@ -37,7 +37,7 @@ export const registerBench: RegisterCommand = (program, context) => {
   const command = program
     .command('bench')
     .description('Measure how fast a model reads and writes here.')
-    .argument('<model>', 'a .pxi.png or .gguf file (any file of a set)')
+    .argument('<model>', 'a .pxi.png or .gguf file or URL (any file of a set)')
     .option('--prompt-tokens <n>', 'tokens to read', wholeNumber(1), 128)
     .option('--generate-tokens <n>', 'tokens to write', wholeNumber(1), 64)
     .option('--rounds <n>', 'how often to measure both', wholeNumber(1, 1000), 3);

@@ -41,7 +41,7 @@ export const registerChat: RegisterCommand = (program, context) => {
   const command = program
     .command('chat')
     .description('Hold a conversation with a model.')
-    .argument('<model>', 'a .pxi.png or .gguf file (any file of a set)')
+    .argument('<model>', 'a .pxi.png or .gguf file or URL (any file of a set)')
     .option('--system <text>', 'a system message: how the model should answer')
     .option('--load <file>', 'go on with a conversation that /save wrote')
     .addOption(

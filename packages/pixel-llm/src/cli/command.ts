@@ -16,8 +16,10 @@ export interface CommandContext {
   note(line: string): void;
   /** Writes to stdout, as it is. Resolves when it may go on (a slow pipe holds it back); where it cannot be written, main.ts ends the command. */
   print(output: string | Uint8Array): Promise<void>;
-  /** Shows a progress bar on stderr while the work runs, when stderr is a terminal. */
-  withProgress<Result>(work: (onProgress: OnProgress) => Promise<Result>): Promise<Result>;
+  /** Shows a progress bar on stderr while the work runs, when stderr is a terminal. `note` writes a line beside the bar. */
+  withProgress<Result>(
+    work: (onProgress: OnProgress, note: (line: string) => void) => Promise<Result>,
+  ): Promise<Result>;
 }
 
 export function createContext(signal: AbortSignal): CommandContext {
@@ -33,7 +35,10 @@ export function createContext(signal: AbortSignal): CommandContext {
     async withProgress(work) {
       const bar = createProgressBar(process.stderr);
       try {
-        return await work(bar.onProgress);
+        return await work(bar.onProgress, (line) => {
+          bar.clear();
+          process.stderr.write(`${line.replace(/\p{Cc}+/gu, ' ')}\n`);
+        });
       } finally {
         bar.clear();
       }

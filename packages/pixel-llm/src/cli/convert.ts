@@ -9,6 +9,7 @@ import { createWorkerHasher, openContentFile } from '../pxi/node.ts';
 import { requantizableTypes, requantizeContent } from '../pxi/requantized-content.ts';
 import { pictureNames } from '../pxi/set-names.ts';
 import type { CommandContext, RegisterCommand } from './command.ts';
+import { cachedModel } from './local-model.ts';
 import { formatBytes } from './progress-bar.ts';
 import { refuseSameFile } from './same-file.ts';
 
@@ -43,7 +44,7 @@ export const registerConvert: RegisterCommand = (program: Command, context: Comm
         throw new PixelError('bad-argument', 'A GGUF file is written whole: --shard-size is for pictures.');
       }
       await refuseSameFile(input, output);
-      const original = await openContentFile(input, { signal: context.signal });
+      const original = await openContentFile(await cachedModel(input), { signal: context.signal });
       try {
         const content = requantized(original, flags, context);
         const begun = performance.now();

@@ -22,7 +22,7 @@ export const registerEmbed: RegisterCommand = (program, context) => {
   const command = program
     .command('embed')
     .description('Turn a text into a vector that stands for its meaning.')
-    .argument('<model>', 'a .pxi.png or .gguf file (any file of a set)')
+    .argument('<model>', 'a .pxi.png or .gguf file or URL (any file of a set)')
     .argument('[text]', 'the text')
     .addOption(
       new Option('--pooling <how>', 'which hidden states: the mean of all tokens, or that of the last')

@@ -29,7 +29,11 @@ async function fs(...parts: string[]): Promise<{ printed: string; noted: string 
     print: async (text) => {
       printed += text;
     },
-    withProgress: (work) => work(() => {}),
+    withProgress: (work) =>
+      work(
+        () => {},
+        () => {},
+      ),
   });
   await program.parseAsync(['fs', ...parts], { from: 'user' });
   return { printed, noted };

@@ -5,6 +5,7 @@ import type { GenerateOptions } from '../engine/generation.ts';
 import type { Model } from '../engine/model.ts';
 import { loadModel } from '../engine/node.ts';
 import { type CommandContext, decimalNumber, wholeNumber } from './command.ts';
+import { pulledModel } from './local-model.ts';
 
 export interface SamplingFlags {
   maxTokens: number;
@@ -22,6 +23,8 @@ export interface DeviceFlags {
   device: 'auto' | DeviceName;
   context?: number;
   threads?: number;
+  /** False: a URL is read by ranges, not pulled. */
+  cache: boolean;
 }
 
 export function addSamplingFlags(command: Command, { maxTokens }: { maxTokens: number }): Command {
@@ -48,7 +51,8 @@ export function addDeviceFlags(command: Command): Command {
   return command
     .option('--device <name>', 'what to run on: auto, or a name that `pixel-llm devices` lists', 'auto')
     .option('--threads <n>', "threads to compute with (default: the device's choice)", wholeNumber(1, 1024))
-    .option('--context <n>', "tokens of prompt and text together (default: the model's, at most 4096)", wholeNumber(1));
+    .option('--context <n>', "tokens of prompt and text together (default: the model's, at most 4096)", wholeNumber(1))
+    .option('--no-cache', 'read a URL by ranges, and do not pull it into the cache');
 }
 
 export function samplingOptions(flags: SamplingFlags): GenerateOptions {
@@ -57,9 +61,10 @@ export function samplingOptions(flags: SamplingFlags): GenerateOptions {
   return { maxTokens, temperature, topK, topP, minP, repeatPenalty, seed, speculation };
 }
 
-/** Loads the model and says on stderr what it is. */
-export async function loadForCommand(path: string, flags: DeviceFlags, context: CommandContext): Promise<Model> {
-  const { device, threads, context: contextLength } = flags;
+/** Loads the model, from the cache if it is a URL, and says on stderr what it is. */
+export async function loadForCommand(given: string, flags: DeviceFlags, context: CommandContext): Promise<Model> {
+  const { device, threads, context: contextLength, cache } = flags;
+  const path = cache ? await pulledModel(given, context) : given;
   const begun = performance.now();
   const model = await context.withProgress((onProgress) =>
     loadModel(path, { device, threads, contextLength, signal: context.signal, onProgress }),

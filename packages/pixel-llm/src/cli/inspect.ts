@@ -6,6 +6,7 @@ import { recognizeModel } from '../pxi/open-weights.ts';
 import { createPictureWeights } from '../pxi/picture-weights.ts';
 import type { CommandContext, RegisterCommand } from './command.ts';
 import { formatReport } from './inspect-page.ts';
+import { cachedModel } from './local-model.ts';
 
 const EXAMPLES = `
 Places are given in both spaces. Weight space is what render draws: x, y and size, one unit a weight. The lines of the picture
@@ -33,7 +34,7 @@ export const registerInspect: RegisterCommand = (program, context) => {
     .option('--tensors', 'list the tensors of each layer')
     .addHelpText('after', EXAMPLES)
     .action(async (path: string, { json, layer, tensors }: InspectFlags) => {
-      const whole = await inspectFile(path, context);
+      const whole = await inspectFile(await cachedModel(path), context);
       const report = layer === undefined ? whole : onlyLayer(whole, layer);
       const page = () => formatReport(report, { tensors: tensors ?? layer !== undefined });
       await context.print(json ? `${JSON.stringify(report, undefined, 2)}\n` : page());

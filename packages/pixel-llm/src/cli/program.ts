@@ -5,6 +5,7 @@
 import { Command } from 'commander';
 import packageFacts from '../../package.json' with { type: 'json' };
 import { registerBench } from './bench.ts';
+import { registerCache } from './cache.ts';
 import { registerChat } from './chat.ts';
 import type { CommandContext, RegisterCommand } from './command.ts';
 import { registerConvert } from './convert.ts';
@@ -13,6 +14,7 @@ import { registerEmbed } from './embed.ts';
 import { registerFs } from './fs.ts';
 import { registerInspect } from './inspect.ts';
 import { registerMakeModel } from './make-model.ts';
+import { registerPull } from './pull.ts';
 import { registerRender } from './render.ts';
 import { registerRun } from './run.ts';
 import { registerScore } from './score.ts';
@@ -30,6 +32,8 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerEmbed,
   registerBench,
   registerDevices,
+  registerPull,
+  registerCache,
   registerFs,
   registerMakeModel,
 ];

@@ -8,6 +8,11 @@ describe('The progress bar', () => {
     assert.equal(line, 'converting  [######------------------]  25 %  1.20 GB of 4.80 GB  400 MB/s  9 s left');
   });
 
+  test('counts the rate from where the work went on, not from its very beginning', () => {
+    const line = formatProgress({ phase: 'pulling', done: 3e9, total: 4e9, unit: 'bytes' }, 10, 2e9);
+    assert.equal(line, 'pulling  [##################------]  75 %  3.00 GB of 4.00 GB  100 MB/s  10 s left');
+  });
+
   test('does without a total, a rate, or a beginning', () => {
     assert.equal(formatProgress({ phase: 'reading', done: 0, unit: 'tensors' }, 0), 'reading  0 tensors');
     assert.equal(formatProgress({ phase: 'empty', done: 0, total: 0, unit: 'bytes' }, 1), 'empty  0 bytes of 0 bytes');

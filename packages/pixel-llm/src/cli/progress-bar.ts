@@ -20,6 +20,8 @@ export function createProgressBar(stream: ProgressTerminal): ProgressBar {
   const begun = performance.now();
   let phaseBegun = begun;
   let phase = '';
+  /** What was done when the phase began: a download goes on where it was. */
+  let before = 0;
   let drawnAt = Number.NEGATIVE_INFINITY;
   let drawn = false;
   return {
@@ -30,12 +32,13 @@ export function createProgressBar(stream: ProgressTerminal): ProgressBar {
       if (isNew) {
         phase = progress.phase;
         phaseBegun = now;
+        before = progress.done;
       }
       if (now - begun < 300 || (!isNew && now - drawnAt < REDRAW_MS)) return;
       drawnAt = now;
       drawn = true;
       stream.write(
-        `\r\x1b[2K${formatProgress(progress, (now - phaseBegun) / 1000).slice(0, (stream.columns || USUAL_COLUMNS) - 1)}`,
+        `\r\x1b[2K${formatProgress(progress, (now - phaseBegun) / 1000, before).slice(0, (stream.columns || USUAL_COLUMNS) - 1)}`,
       );
     },
     clear() {
@@ -45,8 +48,8 @@ export function createProgressBar(stream: ProgressTerminal): ProgressBar {
 }
 
 /** "converting  [######------------------]  25 %  1.2 of 4.8 GB  0.41 GB/s  9 s left" */
-export function formatProgress({ phase, done, total, unit }: Progress, seconds: number): string {
-  const rate = seconds > 0 ? done / seconds : 0;
+export function formatProgress({ phase, done, total, unit }: Progress, seconds: number, before = 0): string {
+  const rate = seconds > 0 ? (done - before) / seconds : 0;
   const amount = total === undefined ? quantity(done, unit) : `${quantity(done, unit)} of ${quantity(total, unit)}`;
   const speed = rate > 0 ? `  ${quantity(rate, unit)}/s` : '';
   if (total === undefined || total === 0) return `${phase}  ${amount}${speed}`;

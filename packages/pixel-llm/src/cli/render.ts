@@ -6,6 +6,7 @@ import { openWeightsFile } from '../pxi/node.ts';
 import { renderModel, renderTensor } from '../pxi/render.ts';
 import { DRAWING_WIDTHS } from '../pxi/render-plan.ts';
 import { type RegisterCommand, wholeNumber } from './command.ts';
+import { cachedModel } from './local-model.ts';
 import { refuseSameFile } from './same-file.ts';
 
 const EXAMPLES = `
@@ -40,7 +41,7 @@ export const registerRender: RegisterCommand = (program, context) => {
         throw new PixelError('bad-argument', `${output}: a drawing is a PNG but no model; call it NAME.png.`);
       }
       await refuseSameFile(path, output);
-      const source = await openWeightsFile(path, { signal: context.signal });
+      const source = await openWeightsFile(await cachedModel(path), { signal: context.signal });
       try {
         if (tensor !== undefined && !source.head.tensors.has(tensor)) {
           throw new PixelError(

@@ -56,7 +56,7 @@ export const registerRun: RegisterCommand = (program: Command, context: CommandC
   const command = program
     .command('run')
     .description('Let a model continue a prompt.')
-    .argument('[model]', 'a .pxi.png or .gguf file (any file of a set)')
+    .argument('[model]', 'a .pxi.png or .gguf file or URL (any file of a set)')
     .argument('[prompt]', 'the text to continue, or the question with --chat or --system')
     .option('--prompt <text>', 'the prompt, as an option')
     .option(

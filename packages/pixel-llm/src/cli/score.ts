@@ -1,12 +1,13 @@
 /** `pixel-llm score`: how likely a model finds a text, token by token. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { DeviceName } from '../backends/types.ts';
 import { PixelError } from '../core/errors.ts';
 import { loadModel } from '../engine/node.ts';
 import type { Score, ScoredPosition } from '../engine/score.ts';
 import type { Prompt } from '../engine/session.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type CommandContext, type RegisterCommand, wholeNumber } from './command.ts';
+import { addDeviceFlags, type DeviceFlags } from './generation-flags.ts';
+import { pulledModel } from './local-model.ts';
 import { readTextFile } from './text-input.ts';
 
 const EXAMPLES = `
@@ -23,39 +24,36 @@ Examples:
 /** Tokens named in a line of the table. */
 const TABLE_TOP = 3;
 
-interface ScoreFlags {
+interface ScoreFlags extends DeviceFlags {
   text?: string;
   tokenIds?: number[];
   top: number;
-  /** As typed: whether there is such a device, selectBackend knows. */
-  device: 'auto' | DeviceName;
-  context?: number;
   json?: boolean;
 }
 
 export const registerScore: RegisterCommand = (program: Command, context: CommandContext): void => {
-  program
+  const command = program
     .command('score')
     .description('Say how likely a model finds a text, token by token.')
-    .argument('<model>', 'a .pxi.png or .gguf file (any file of a set)')
+    .argument('<model>', 'a .pxi.png or .gguf file or URL (any file of a set)')
     .option('--text <file>', 'a text file to score')
     .addOption(
       new Option('--token-ids <ids>', 'token ids to score, separated by commas').argParser(tokenIds).conflicts('text'),
     )
-    .option('--top <n>', 'how many of the likeliest tokens to name after each position', wholeNumber(0, 1000), 16)
-    .option('--device <name>', 'what to run on: auto, cpu or reference', 'auto')
-    .option('--context <n>', "tokens of a window (default: the model's context, at most 4096)", wholeNumber(1))
+    .option('--top <n>', 'how many of the likeliest tokens to name after each position', wholeNumber(0, 1000), 16);
+  addDeviceFlags(command)
     .option('--json', 'write JSON instead of a table')
     .addHelpText('after', EXAMPLES)
     .action((path: string, flags: ScoreFlags) => score(path, flags, context));
 };
 
-async function score(path: string, flags: ScoreFlags, context: CommandContext): Promise<void> {
+async function score(given: string, flags: ScoreFlags, context: CommandContext): Promise<void> {
   const prompt = await choosePrompt(flags, context.signal);
-  const { device, context: contextLength, top, json } = flags;
+  const { device, threads, context: contextLength, top, json } = flags;
   const { signal } = context;
+  const path = flags.cache ? await pulledModel(given, context) : given;
   await using model = await context.withProgress((onProgress) =>
-    loadModel(path, { device, contextLength, signal, onProgress }),
+    loadModel(path, { device, threads, contextLength, signal, onProgress }),
   );
   const result = await context.withProgress((onProgress) => model.score(prompt, { top, signal, onProgress }));
   if (json) await printJson(result, context);

@@ -228,7 +228,8 @@ async function transferAll(
   }
 }
 
-function fileError(error: unknown, path: string): unknown {
+/** What the operating system said of a file, as a PixelError: `file-not-found` or `io`. */
+export function fileError(error: unknown, path: string): unknown {
   if (error instanceof PixelError || !(error instanceof Error)) return error;
   if (isSystemError(error, 'ENOENT'))
     return new PixelError('file-not-found', `${path} does not exist.`, { cause: error });

@@ -1,6 +1,7 @@
 /**
  * The names of the pictures of one model: `NAME.pxi.png`, or `NAME-00001-of-0000N.pxi.png` and so on when it takes several.
  */
+import { partNames } from '../gguf/split.ts';
 
 const ENDING = /((?:\.pxi)?\.png)$/i;
 const MEMBER = /^(.*-)(\d{5})-of-(\d{5})((?:\.pxi)?\.png(?:[?#].*)?)$/is;
@@ -18,6 +19,14 @@ export function siblingNames(name: string, count: number): string[] | undefined 
   const [, before, , total, after] = MEMBER.exec(name) ?? [];
   if (before === undefined || after === undefined || Number(total) !== count) return undefined;
   return Array.from({ length: count }, (_, index) => `${before}${five(index + 1)}-of-${five(count)}${after}`);
+}
+
+/** The names of all files (GGUF or pictures) of the set that a path or URL names one of; itself, when it names a file alone. */
+export function namedMembers(name: string): string[] {
+  const [, , number, total] = MEMBER.exec(name) ?? [];
+  const count = Number(total);
+  const isMember = Number(number) >= 1 && Number(number) <= count;
+  return (isMember ? siblingNames(name, count) : partNames(name)) ?? [name];
 }
 
 /** True for the name of the first file of a set (GGUF or pictures) that was written under `name`. */
