@@ -15,8 +15,8 @@ import { openFileByteSink } from '../packages/pixel-llm/src/core/node.ts';
 import { openGgufFile } from '../packages/pixel-llm/src/gguf/node.ts';
 import { buildProgram } from '../packages/pixel-llm/src/program/build-program.ts';
 import { createGgufWeights } from '../packages/pixel-llm/src/pxi/gguf-weights.ts';
-import { type MadeType, makeModel } from '../packages/pixel-llm/src/pxi/make-model.ts';
-import type { ShapeName } from '../packages/pixel-llm/src/pxi/shapes.ts';
+import { type MadeType, makeModel } from '../packages/pixel-llm/src/pxi/make-model/make-model.ts';
+import type { ShapeName } from '../packages/pixel-llm/src/pxi/make-model/shapes.ts';
 import { interleave, printTable, type ResultRow, rounded, saveResults } from './harness.ts';
 
 const { values: options } = parseArgs({

@@ -11,7 +11,7 @@ import {
   openWeightsFile,
   type Tokenizer,
 } from '../../packages/pixel-llm/src/node.ts';
-import { MADE_TYPES, SHAPE_NAMES } from '../../packages/pixel-llm/src/pxi/make-model.ts';
+import { MADE_TYPES, SHAPE_NAMES } from '../../packages/pixel-llm/src/pxi/make-model/make-model.ts';
 import { pictureNames } from '../../packages/pixel-llm/src/pxi/set-names.ts';
 import type { Prompt } from './protocol.ts';
 

@@ -45,19 +45,23 @@ export { openPixelFs, type PixelFile, type PixelFileInfo, verifyPixelFs } from '
 export { type WritePixelFsOptions, type WrittenPixelFs, writePixelFs } from './png/pixelfs-writer.ts';
 export { type BuildOptions, buildProgram } from './program/build-program.ts';
 export type { Program } from './program/program.ts';
-export { type ConvertToGgufOptions, convertToGguf } from './pxi/convert-to-gguf.ts';
-export { type ConvertedPictures, type ConvertToPictureOptions, convertToPictures } from './pxi/convert-to-picture.ts';
-export { inspectModel, type LayerReport, type ModelReport, type TensorReport } from './pxi/inspect.ts';
-export { type MadeModel, makeModel } from './pxi/make-model.ts';
-export type { ModelContent } from './pxi/model-content.ts';
+export { type ConvertToGgufOptions, convertToGguf } from './pxi/convert/convert-to-gguf.ts';
+export {
+  type ConvertedPictures,
+  type ConvertToPictureOptions,
+  convertToPictures,
+} from './pxi/convert/convert-to-picture.ts';
+export type { ModelContent } from './pxi/convert/model-content.ts';
+export { type RequantizedModel, requantizableTypes, requantizeContent } from './pxi/convert/requantized-content.ts';
+export { type MadeModel, makeModel } from './pxi/make-model/make-model.ts';
 export { type ModelFormat, type OpenModelOptions, openContent, openWeights } from './pxi/open-weights.ts';
 export { type OpenPictureSetOptions, openPictureSet, type PictureSet } from './pxi/picture-set.ts';
 export { readRows } from './pxi/read-rows.ts';
-export { type RenderOptions, renderModel, renderTensor } from './pxi/render.ts';
-export { type RequantizedModel, requantizableTypes, requantizeContent } from './pxi/requantized-content.ts';
 export type { CreateStreamHasher, StreamHasher } from './pxi/stream-hasher.ts';
 export { type ModelReport as VerifyReport, verifyModelFile } from './pxi/verify-file.ts';
 export type { ModelFinding, VerifyModelOptions } from './pxi/verify-model.ts';
+export { inspectModel, type LayerReport, type ModelReport, type TensorReport } from './pxi/view/inspect.ts';
+export { type RenderOptions, renderModel, renderTensor } from './pxi/view/render.ts';
 export type { RowRange, WeightHead, WeightSource } from './pxi/weight-source.ts';
 export {
   type ChatMessage,

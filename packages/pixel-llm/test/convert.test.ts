@@ -15,12 +15,12 @@ import { readGgufHead } from '../src/gguf/reader.ts';
 import { unknownTensorType } from '../src/gguf/tensor-types.ts';
 import { gguf, noise, tensorOf, typeNamed } from '../src/gguf/testing.ts';
 import { encodePng, rasterOf } from '../src/png/testing.ts';
-import { convertToPictures } from '../src/pxi/convert-to-picture.ts';
+import { convertToPictures } from '../src/pxi/convert/convert-to-picture.ts';
+import { requantizeContent } from '../src/pxi/convert/requantized-content.ts';
 import { createWorkerHasher, openContentFile, openWeightsFile } from '../src/pxi/node.ts';
 import { openContent } from '../src/pxi/open-weights.ts';
 import { readBlocks } from '../src/pxi/read-blocks.ts';
 import { readRows } from '../src/pxi/read-rows.ts';
-import { requantizeContent } from '../src/pxi/requantized-content.ts';
 import {
   everyType,
   ggufOf,

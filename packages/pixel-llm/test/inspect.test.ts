@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { openFileByteSource } from '../src/core/node.ts';
 import { openPicture } from '../src/png/open-picture.ts';
-import type { ModelReport } from '../src/pxi/inspect.ts';
 import { openWeightsFile } from '../src/pxi/node.ts';
+import type { ModelReport } from '../src/pxi/view/inspect.ts';
 import { runCommand } from './command-line.ts';
 import { golden, goldenTest } from './goldens.ts';
 

@@ -4,7 +4,7 @@ import { MemoryByteSource } from '../src/core/byte-source.ts';
 import type { Metadata, TensorInfo } from '../src/gguf/head.ts';
 import { tensorTypeByName } from '../src/gguf/tensor-types.ts';
 import { encodeGgufHead } from '../src/gguf/writer.ts';
-import { type MadeModel, makeModel } from '../src/pxi/make-model.ts';
+import { type MadeModel, makeModel } from '../src/pxi/make-model/make-model.ts';
 import { openWeights } from '../src/pxi/open-weights.ts';
 import type { WeightSource } from '../src/pxi/weight-source.ts';
 

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { isPixelError } from '../src/core/errors.ts';
 import type { Image } from '../src/png/encode-image.ts';
 import { openWeightsFile } from '../src/pxi/node.ts';
-import { renderModel, renderTensor } from '../src/pxi/render.ts';
+import { renderModel, renderTensor } from '../src/pxi/view/render.ts';
 import { runCommand } from './command-line.ts';
 import { golden, goldenTest } from './goldens.ts';
 import { floatSource } from './render-source.ts';

@@ -8,7 +8,7 @@ import type { GenerateOptions } from '../src/engine/generation.ts';
 import { loadModel } from '../src/engine/node.ts';
 import type { SaveSessionOptions, Session } from '../src/engine/session.ts';
 import { openGgufModel } from '../src/gguf/split.ts';
-import { convertToPictures } from '../src/pxi/convert-to-picture.ts';
+import { convertToPictures } from '../src/pxi/convert/convert-to-picture.ts';
 import { createGgufWeights } from '../src/pxi/gguf-weights.ts';
 import { openContentFile } from '../src/pxi/node.ts';
 import { golden, goldenTest } from './goldens.ts';

@@ -2,11 +2,11 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PixelError } from '../core/errors.ts';
 import { openFileByteSink } from '../core/node.ts';
-import { convertToGguf } from '../pxi/convert-to-gguf.ts';
-import { convertToPictures } from '../pxi/convert-to-picture.ts';
-import type { ModelContent } from '../pxi/model-content.ts';
+import { convertToGguf } from '../pxi/convert/convert-to-gguf.ts';
+import { convertToPictures } from '../pxi/convert/convert-to-picture.ts';
+import type { ModelContent } from '../pxi/convert/model-content.ts';
+import { requantizableTypes, requantizeContent } from '../pxi/convert/requantized-content.ts';
 import { createWorkerHasher, openContentFile } from '../pxi/node.ts';
-import { requantizableTypes, requantizeContent } from '../pxi/requantized-content.ts';
 import { pictureNames } from '../pxi/set-names.ts';
 import type { CommandContext, RegisterCommand } from './command.ts';
 import { cachedModel } from './local-model.ts';

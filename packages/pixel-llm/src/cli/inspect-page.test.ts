@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { floatSource, madeBytes } from '../../test/render-source.ts';
 import { MemoryByteSource } from '../core/byte-source.ts';
 import type { MetadataValue } from '../gguf/head.ts';
-import { inspectModel } from '../pxi/inspect.ts';
 import { openWeights } from '../pxi/open-weights.ts';
+import { inspectModel } from '../pxi/view/inspect.ts';
 import { formatReport } from './inspect-page.ts';
 
 test('the page of a model lists its facts and its layers, and with tensors what each one does', async () => {

@@ -1,7 +1,7 @@
 /** The report of `inspect` as a page of text. What comes from the file is made harmless for a terminal first. */
-import type { LayerReport, ModelReport, TensorReport } from '../pxi/inspect.ts';
-import { formatCount, formatTypeMix } from '../pxi/inspect-mix.ts';
-import type { TokenizerReport } from '../pxi/inspect-tokenizer.ts';
+import type { LayerReport, ModelReport, TensorReport } from '../pxi/view/inspect.ts';
+import { formatCount, formatTypeMix } from '../pxi/view/inspect-mix.ts';
+import type { TokenizerReport } from '../pxi/view/inspect-tokenizer.ts';
 import type { Rectangle } from '../pxi/weight-space.ts';
 import { printable } from './printable.ts';
 import { formatBytes } from './progress-bar.ts';

@@ -1,9 +1,9 @@
 /** `pixel-llm inspect`: what a model is, without reading a weight. */
 import { PixelError } from '../core/errors.ts';
-import { inspectModel, type ModelReport } from '../pxi/inspect.ts';
 import { openPictureSetFile, openSource, openWeightsFile } from '../pxi/node.ts';
 import { recognizeModel } from '../pxi/open-weights.ts';
 import { createPictureWeights } from '../pxi/picture-weights.ts';
+import { inspectModel, type ModelReport } from '../pxi/view/inspect.ts';
 import type { CommandContext, RegisterCommand } from './command.ts';
 import { formatReport } from './inspect-page.ts';
 import { cachedModel } from './local-model.ts';

@@ -1,8 +1,8 @@
 /** `pixel-llm make-model`: random weights in a real model's shape, as a GGUF file. */
 import { Option } from 'commander';
 import { openFileByteSink } from '../core/node.ts';
-import { MADE_TYPES, type MadeType, makeModel, SHAPE_NAMES } from '../pxi/make-model.ts';
-import type { ShapeName } from '../pxi/shapes.ts';
+import { MADE_TYPES, type MadeType, makeModel, SHAPE_NAMES } from '../pxi/make-model/make-model.ts';
+import type { ShapeName } from '../pxi/make-model/shapes.ts';
 import { type RegisterCommand, wholeNumber } from './command.ts';
 
 interface MakeModelOptions {

@@ -2,10 +2,10 @@
 import { type ByteSource, type ReadOptions, readBytes } from '../core/byte-source.ts';
 import { PixelError } from '../core/errors.ts';
 import { type GgufModel, openGgufModel } from '../gguf/split.ts';
-import { openGgufContent } from './gguf-content.ts';
+import { openGgufContent } from './convert/gguf-content.ts';
+import type { ModelContent } from './convert/model-content.ts';
+import { createPictureContent } from './convert/picture-content.ts';
 import { createGgufWeights } from './gguf-weights.ts';
-import type { ModelContent } from './model-content.ts';
-import { createPictureContent } from './picture-content.ts';
 import { type OpenPictureSetOptions, openPictureSet } from './picture-set.ts';
 import { createPictureWeights } from './picture-weights.ts';
 import type { WeightSource } from './weight-source.ts';

@@ -8,9 +8,9 @@ import { LIMITS } from '../core/limits.ts';
 import type { GgufHead } from '../gguf/reader.ts';
 import { isKnownType, type TensorType, tensorTypeById, unknownTensorType } from '../gguf/tensor-types.ts';
 import { CREATED_BY } from '../png/manifest.ts';
+import type { ContentGap, ContentTensor } from './convert/model-content.ts';
 import type { FileRun, PlannedLayer, TensorPart } from './layout.ts';
 import type { ManifestTensor, ModelManifest } from './manifest.ts';
-import type { ContentGap, ContentTensor } from './model-content.ts';
 import { storedRows } from './stored-rows.ts';
 import type { TensorRectangle } from './weight-space.ts';
 

@@ -5,12 +5,12 @@
 import { isPixelError, type PixelError } from '../core/errors.ts';
 import { createSha256 } from '../core/hashing.ts';
 import type { WorkOptions } from '../core/progress.ts';
+import { createPictureContent } from './convert/picture-content.ts';
+import { TensorPieceReader } from './convert/tensor-pieces.ts';
 import type { FileRun } from './layout.ts';
-import { createPictureContent } from './picture-content.ts';
 import type { PictureSet } from './picture-set.ts';
 import type { StoredBytes } from './stored-model.ts';
 import { type CreateStreamHasher, createInlineHasher } from './stream-hasher.ts';
-import { TensorPieceReader } from './tensor-pieces.ts';
 
 export interface VerifyModelOptions extends WorkOptions {
   /** Where SHA-256 is computed; pxi/node.ts has one on a thread of its own. */

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { floatSource, madeBytes } from '../../test/render-source.ts';
-import { MemoryByteSource } from '../core/byte-source.ts';
-import type { Metadata, MetadataValue } from '../gguf/head.ts';
+import { floatSource, madeBytes } from '../../../test/render-source.ts';
+import { MemoryByteSource } from '../../core/byte-source.ts';
+import type { Metadata, MetadataValue } from '../../gguf/head.ts';
+import { openWeights } from '../open-weights.ts';
 import { inspectModel } from './inspect.ts';
 import { formatCount, formatTypeMix, typeMix } from './inspect-mix.ts';
-import { openWeights } from './open-weights.ts';
 
 function metadataOf(entries: Record<string, MetadataValue>): Metadata {
   return new Map(Object.entries(entries));

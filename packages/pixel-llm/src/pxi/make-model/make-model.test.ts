@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { madeBytes } from '../../test/render-source.ts';
-import type { ByteSink } from '../core/byte-sink.ts';
-import { MemoryByteSource } from '../core/byte-source.ts';
-import { isPixelError } from '../core/errors.ts';
-import { canDequantize, dequantize } from '../gguf/dequantize.ts';
-import { columnsOf } from '../gguf/head.ts';
-import { readGgufHead } from '../gguf/reader.ts';
-import { TENSOR_TYPES, tensorTypeByName } from '../gguf/tensor-types.ts';
+import { madeBytes } from '../../../test/render-source.ts';
+import type { ByteSink } from '../../core/byte-sink.ts';
+import { MemoryByteSource } from '../../core/byte-source.ts';
+import { isPixelError } from '../../core/errors.ts';
+import { canDequantize, dequantize } from '../../gguf/dequantize.ts';
+import { columnsOf } from '../../gguf/head.ts';
+import { readGgufHead } from '../../gguf/reader.ts';
+import { TENSOR_TYPES, tensorTypeByName } from '../../gguf/tensor-types.ts';
+import { openWeights } from '../open-weights.ts';
+import { readRows } from '../read-rows.ts';
 import { MADE_TYPES, makeModel } from './make-model.ts';
 import { randomRows, tensorSeed } from './make-model-weights.ts';
-import { openWeights } from './open-weights.ts';
-import { readRows } from './read-rows.ts';
 
 function typeNamed(name: string) {
   const type = tensorTypeByName(name);

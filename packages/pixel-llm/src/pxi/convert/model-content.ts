@@ -2,10 +2,10 @@
  * A model as the bytes of its GGUF file, whatever holds them: GGUF files, pictures, or a model requantized on the way.
  * Conversion is one step from any of these to any output.
  */
-import type { ReadOptions } from '../core/byte-source.ts';
-import { PixelError } from '../core/errors.ts';
-import type { Metadata } from '../gguf/head.ts';
-import type { GgufTensor } from '../gguf/tensor-directory.ts';
+import type { ReadOptions } from '../../core/byte-source.ts';
+import { PixelError } from '../../core/errors.ts';
+import type { Metadata } from '../../gguf/head.ts';
+import type { GgufTensor } from '../../gguf/tensor-directory.ts';
 
 /** Bytes that belong to no tensor and are not all zero: [position, position + byteLength) of the GGUF file. */
 export interface ContentGap {

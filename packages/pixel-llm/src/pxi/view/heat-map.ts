@@ -2,12 +2,12 @@
  * What a person sees of a tensor from afar: for each square cell of weights, how large they are (mean |w|) and which way they
  * lean (balance of signs). Computed from streamed rows in bounded memory, of a GGUF or a picture alike.
  */
-import { PixelError } from '../core/errors.ts';
-import type { WorkOptions } from '../core/progress.ts';
-import { columnsOf } from '../gguf/head.ts';
-import { findTensor } from './read-blocks.ts';
-import { readRows } from './read-rows.ts';
-import type { RowRange, WeightSource } from './weight-source.ts';
+import { PixelError } from '../../core/errors.ts';
+import type { WorkOptions } from '../../core/progress.ts';
+import { columnsOf } from '../../gguf/head.ts';
+import { findTensor } from '../read-blocks.ts';
+import { readRows } from '../read-rows.ts';
+import type { RowRange, WeightSource } from '../weight-source.ts';
 
 /** Weights a side of the cells that map viewers start from; drawings choose the cell that makes a pixel. */
 const BASE_CELL = 32;

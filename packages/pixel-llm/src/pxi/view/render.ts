@@ -2,19 +2,19 @@
  * The picture of a model that a person looks at: its weight space as a heat map, layers framed, tensors labelled, with a legend.
  * Works on any WeightSource, reads each weight once and holds no more than the drawing.
  */
-import { isPixelError, PixelError } from '../core/errors.ts';
-import type { WorkOptions } from '../core/progress.ts';
-import { metadataString } from '../gguf/head.ts';
-import type { Image } from '../png/encode-image.ts';
+import { isPixelError, PixelError } from '../../core/errors.ts';
+import type { WorkOptions } from '../../core/progress.ts';
+import { metadataString } from '../../gguf/head.ts';
+import type { Image } from '../../png/encode-image.ts';
+import { groupLayers, tensorRole } from '../layers.ts';
+import { findTensor } from '../read-blocks.ts';
+import type { WeightSource } from '../weight-source.ts';
+import { matrixOf, placeTensor, placeTensors, type Rectangle } from '../weight-space.ts';
 import { brightnessScale, type HeatMap, heatMapOf } from './heat-map.ts';
 import { type Color, heatColor } from './heat-map-colors.ts';
 import { formatCount, formatTypeMix, typeMix, weightCount } from './inspect-mix.ts';
-import { groupLayers, tensorRole } from './layers.ts';
-import { findTensor } from './read-blocks.ts';
 import { Canvas } from './render-canvas.ts';
 import { type DrawingPlan, type DrawnTensor, drawnWidth, type Label, planDrawing } from './render-plan.ts';
-import type { WeightSource } from './weight-source.ts';
-import { matrixOf, placeTensor, placeTensors, type Rectangle } from './weight-space.ts';
 
 export interface RenderOptions extends WorkOptions {
   /** Pixels across, at most. Default: about 1800. */

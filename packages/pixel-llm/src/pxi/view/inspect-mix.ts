@@ -1,6 +1,6 @@
 /** How a model's weights are stored, summed over tensors: what `inspect` lists and the legend of a drawing says. */
-import type { TensorInfo } from '../gguf/head.ts';
-import { isKnownType } from '../gguf/tensor-types.ts';
+import type { TensorInfo } from '../../gguf/head.ts';
+import { isKnownType } from '../../gguf/tensor-types.ts';
 
 export interface TypeShare {
   readonly type: string;

@@ -2,12 +2,12 @@
  * Writes a model as one GGUF file, in constant memory: the bytes its content stands for, each tensor checked against its
  * SHA-256 where that is known. From pictures the very bytes come back that went in.
  */
-import type { ByteSink } from '../core/byte-sink.ts';
-import { throwIfAborted } from '../core/errors.ts';
-import { createSha256 } from '../core/hashing.ts';
-import { type WorkOptions, writingToDisk } from '../core/progress.ts';
+import type { ByteSink } from '../../core/byte-sink.ts';
+import { throwIfAborted } from '../../core/errors.ts';
+import { createSha256 } from '../../core/hashing.ts';
+import { type WorkOptions, writingToDisk } from '../../core/progress.ts';
+import { type CreateStreamHasher, createInlineHasher, type StreamHasher } from '../stream-hasher.ts';
 import { type ContentGap, type ContentTensor, checkHash, type ModelContent } from './model-content.ts';
-import { type CreateStreamHasher, createInlineHasher, type StreamHasher } from './stream-hasher.ts';
 import { TensorPieceReader } from './tensor-pieces.ts';
 
 export interface ConvertToGgufOptions extends WorkOptions {

@@ -1,8 +1,8 @@
 /** A drawing surface in memory: filled and outlined rectangles, cells and text. Whatever lies outside is cut off. */
-import type { Image } from '../png/encode-image.ts';
+import type { Image } from '../../png/encode-image.ts';
+import type { Rectangle } from '../weight-space.ts';
 import { forEachTextPixel, LETTER_WIDTH } from './font.ts';
 import type { Color } from './heat-map-colors.ts';
-import type { Rectangle } from './weight-space.ts';
 
 export class Canvas implements Image {
   readonly width: number;

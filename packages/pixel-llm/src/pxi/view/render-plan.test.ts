@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { groupLayers } from '../layers.ts';
+import { madeTensors } from '../make-model/make-model.ts';
+import { MODEL_SHAPES, type ModelShape } from '../make-model/shapes.ts';
+import { placeTensor, placeTensors, type Rectangle } from '../weight-space.ts';
 import { LETTER_HEIGHT, textWidth } from './font.ts';
-import { groupLayers } from './layers.ts';
-import { madeTensors } from './make-model.ts';
 import { type DrawingPlan, drawnWidth, planDrawing } from './render-plan.ts';
-import { MODEL_SHAPES, type ModelShape } from './shapes.ts';
-import { placeTensor, placeTensors, type Rectangle } from './weight-space.ts';
 
 const TEXT = { title: 'A model', subtitle: 'of some kind', types: 'stored as Q8_0 100 %' };
 

@@ -2,15 +2,15 @@
  * What a model is, as plain JSON data: its kind and size, its vocabulary, how it is stored, and its layers and tensors with their
  * places in both spaces. Reads the head only, never a weight; works on vocabularies without weights too.
  */
-import { type Metadata, type MetadataValue, metadataString, type TensorInfo } from '../gguf/head.ts';
+import { type Metadata, type MetadataValue, metadataString, type TensorInfo } from '../../gguf/head.ts';
+import { groupLayers, type LayerRole, tensorRole } from '../layers.ts';
+import type { LineRange, TensorPart } from '../layout.ts';
+import type { PictureSet } from '../picture-set.ts';
+import type { StoredModel } from '../stored-model.ts';
+import type { WeightSource } from '../weight-source.ts';
+import { placeTensors, type Rectangle, type TensorRectangle } from '../weight-space.ts';
 import { type TypeShare, typeMix, weightCount } from './inspect-mix.ts';
 import { describeTokenizer, type TokenizerReport } from './inspect-tokenizer.ts';
-import { groupLayers, type LayerRole, tensorRole } from './layers.ts';
-import type { LineRange, TensorPart } from './layout.ts';
-import type { PictureSet } from './picture-set.ts';
-import type { StoredModel } from './stored-model.ts';
-import type { WeightSource } from './weight-source.ts';
-import { placeTensors, type Rectangle, type TensorRectangle } from './weight-space.ts';
 
 /** A plane of a part in file space: from pixel `x` of `line` on. */
 interface PlaneReport {

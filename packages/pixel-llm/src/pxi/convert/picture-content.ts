@@ -1,11 +1,11 @@
 /** The content of a model in pictures: planes joined into the blocks of the GGUF file they came from. */
-import type { ReadOptions } from '../core/byte-source.ts';
-import { PixelError } from '../core/errors.ts';
+import type { ReadOptions } from '../../core/byte-source.ts';
+import { PixelError } from '../../core/errors.ts';
+import type { PictureSet } from '../picture-set.ts';
+import { joinPlane } from '../planes.ts';
+import type { StoredBytes, StoredTensor } from '../stored-model.ts';
+import { storedRows } from '../stored-rows.ts';
 import type { ModelContent } from './model-content.ts';
-import type { PictureSet } from './picture-set.ts';
-import { joinPlane } from './planes.ts';
-import type { StoredBytes, StoredTensor } from './stored-model.ts';
-import { storedRows } from './stored-rows.ts';
 
 /** The set belongs to the content from here on. */
 export function createPictureContent(set: PictureSet): ModelContent {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { floatSource } from '../../test/render-source.ts';
-import { isPixelError } from '../core/errors.ts';
+import { floatSource } from '../../../test/render-source.ts';
+import { isPixelError } from '../../core/errors.ts';
 import { brightnessScale, type HeatMap, heatMapOf } from './heat-map.ts';
 import { heatColor } from './heat-map-colors.ts';
 

@@ -2,13 +2,13 @@
  * A model with its weight matrices in another type, made while they are read. Norms, biases and other vectors keep their type:
  * they are small, and models are sensitive to them.
  */
-import type { ReadOptions } from '../core/byte-source.ts';
-import { PixelError } from '../core/errors.ts';
-import { createSha256, type Hasher } from '../core/hashing.ts';
-import { canDequantize, dequantize } from '../gguf/dequantize.ts';
-import { columnsOf, type Metadata, type MetadataValue, rowsOf } from '../gguf/head.ts';
-import { canQuantize, quantize } from '../gguf/quantize.ts';
-import { TENSOR_TYPES, type TensorType, tensorTypeByName } from '../gguf/tensor-types.ts';
+import type { ReadOptions } from '../../core/byte-source.ts';
+import { PixelError } from '../../core/errors.ts';
+import { createSha256, type Hasher } from '../../core/hashing.ts';
+import { canDequantize, dequantize } from '../../gguf/dequantize.ts';
+import { columnsOf, type Metadata, type MetadataValue, rowsOf } from '../../gguf/head.ts';
+import { canQuantize, quantize } from '../../gguf/quantize.ts';
+import { TENSOR_TYPES, type TensorType, tensorTypeByName } from '../../gguf/tensor-types.ts';
 import { type ContentTensor, checkHash, type ModelContent } from './model-content.ts';
 import { type RewrittenTensor, rewriteContent } from './rewritten-content.ts';
 

@@ -3,7 +3,7 @@
  * likelier ones first, each with the merge that makes it; and the special tokens where the real model has them.
  * The letters that stand for bytes are GPT-2's (bytes_to_unicode).
  */
-import type { MetadataValue } from '../gguf/head.ts';
+import type { MetadataValue } from '../../gguf/head.ts';
 import type { ModelShape } from './shapes.ts';
 
 /** Token types of a GGUF vocabulary. */

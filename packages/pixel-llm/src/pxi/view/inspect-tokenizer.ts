@@ -1,5 +1,5 @@
 /** What the metadata say of a model's vocabulary. Only described here; using it is tokenizer/'s work. */
-import { type Metadata, metadataBoolean, metadataNumber, metadataString, metadataStrings } from '../gguf/head.ts';
+import { type Metadata, metadataBoolean, metadataNumber, metadataString, metadataStrings } from '../../gguf/head.ts';
 
 interface SpecialToken {
   readonly id: number;

@@ -1,8 +1,8 @@
 /**
  * The content of a model in GGUF: of one file, exactly as it is; of a set of files, as the one file that it makes when merged.
  */
-import { type ByteSource, type ReadOptions, readBytes } from '../core/byte-source.ts';
-import type { GgufModel } from '../gguf/split.ts';
+import { type ByteSource, type ReadOptions, readBytes } from '../../core/byte-source.ts';
+import type { GgufModel } from '../../gguf/split.ts';
 import type { ContentGap, ContentTensor, ModelContent } from './model-content.ts';
 import { rewriteContent } from './rewritten-content.ts';
 

@@ -2,10 +2,10 @@
  * Reads tensors as a stream of bounded pieces: while one is worked on, the next is read and the one before is hashed.
  * Conversion and verification both stand on it; its few buffers are all the memory they need, however large the model.
  */
-import type { ReadOptions } from '../core/byte-source.ts';
-import { throwIfAborted } from '../core/errors.ts';
+import type { ReadOptions } from '../../core/byte-source.ts';
+import { throwIfAborted } from '../../core/errors.ts';
+import type { StreamHasher } from '../stream-hasher.ts';
 import type { ContentTensor, ModelContent } from './model-content.ts';
-import type { StreamHasher } from './stream-hasher.ts';
 
 /** Weights that every piece but the last is a multiple of: the largest block. */
 const PIECE_WEIGHTS = 256;

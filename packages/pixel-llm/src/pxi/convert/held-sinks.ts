@@ -2,7 +2,7 @@
  * A sink whose commit waits: the pictures of a set are each finished when they are full, but become visible together,
  * when the last is written. Until then giving up leaves nothing.
  */
-import type { ByteSink } from '../core/byte-sink.ts';
+import type { ByteSink } from '../../core/byte-sink.ts';
 
 export class HeldSinks {
   readonly #sinks: ByteSink[] = [];

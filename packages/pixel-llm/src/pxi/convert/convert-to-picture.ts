@@ -2,20 +2,20 @@
  * Writes a model as pictures: the plan of layout.ts from top to bottom, in constant memory. A tensor's bytes are read once for
  * as many planes as fit the memory set aside for them, and once more for the next ones.
  */
-import type { ByteSink } from '../core/byte-sink.ts';
-import { throwIfAborted } from '../core/errors.ts';
-import { createSha256 } from '../core/hashing.ts';
-import { type WorkOptions, writingToDisk } from '../core/progress.ts';
-import { encodeManifest } from '../png/manifest.ts';
+import type { ByteSink } from '../../core/byte-sink.ts';
+import { throwIfAborted } from '../../core/errors.ts';
+import { createSha256 } from '../../core/hashing.ts';
+import { type WorkOptions, writingToDisk } from '../../core/progress.ts';
+import { encodeManifest } from '../../png/manifest.ts';
+import type { PicturePlan, TensorPart } from '../layout.ts';
+import { splitPlane } from '../planes.ts';
+import { describeModel, type StoredBytes, type StoredModel } from '../stored-model.ts';
+import { storedRows } from '../stored-rows.ts';
+import { type CreateStreamHasher, createInlineHasher, type StreamHasher } from '../stream-hasher.ts';
 import { HeldSinks } from './held-sinks.ts';
-import type { PicturePlan, TensorPart } from './layout.ts';
 import { type ContentTensor, checkHash, type ModelContent } from './model-content.ts';
 import { planModel } from './plan-model.ts';
-import { splitPlane } from './planes.ts';
 import { SetWriter } from './set-writer.ts';
-import { describeModel, type StoredBytes, type StoredModel } from './stored-model.ts';
-import { storedRows } from './stored-rows.ts';
-import { type CreateStreamHasher, createInlineHasher, type StreamHasher } from './stream-hasher.ts';
 import { TensorPieceReader } from './tensor-pieces.ts';
 
 export interface ConvertToPictureOptions extends WorkOptions {

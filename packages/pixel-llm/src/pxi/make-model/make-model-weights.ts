@@ -5,9 +5,9 @@
  *
  * The generator is counter-based: a weight depends on the seed, the tensor's name and its place, never on what was made before.
  */
-import { PixelError } from '../core/errors.ts';
-import { floatToBfloat16, floatToHalf } from '../gguf/half.ts';
-import type { TensorType } from '../gguf/tensor-types.ts';
+import { PixelError } from '../../core/errors.ts';
+import { floatToBfloat16, floatToHalf } from '../../gguf/half.ts';
+import type { TensorType } from '../../gguf/tensor-types.ts';
 
 /** How a tensor's weights are spread: `mean` plus Gaussian noise of standard deviation `deviation` (cut off at 2.9 of them). */
 export interface WeightSpread {

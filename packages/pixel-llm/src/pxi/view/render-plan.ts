@@ -2,11 +2,9 @@
  * Where everything of a drawing stands, in pixels, before a weight is read: frames of layers, areas of tensors, labels, title and
  * legend. Weight space is shown at one scale throughout, so the drawing is a map of it.
  */
-import type { TensorInfo } from '../gguf/head.ts';
-import { LETTER_HEIGHT, textWidth } from './font.ts';
-import { type ModelLayer, shortTensorName } from './layers.ts';
-import { firstFitting, shortened } from './render-canvas.ts';
-import type { RowRange } from './weight-source.ts';
+import type { TensorInfo } from '../../gguf/head.ts';
+import { type ModelLayer, shortTensorName } from '../layers.ts';
+import type { RowRange } from '../weight-source.ts';
 import {
   matrixOf,
   OVERVIEW_WIDTH,
@@ -14,7 +12,9 @@ import {
   type Rectangle,
   type TensorRectangle,
   type WeightSpace,
-} from './weight-space.ts';
+} from '../weight-space.ts';
+import { LETTER_HEIGHT, textWidth } from './font.ts';
+import { firstFitting, shortened } from './render-canvas.ts';
 
 /** Rows of a tensor that are drawn from one corner on. */
 interface DrawnPart {

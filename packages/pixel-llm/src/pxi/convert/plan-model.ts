@@ -1,15 +1,15 @@
 /**
  * What a conversion will write, before it writes: the plan of the pictures, and the manifest to be but for its hashes.
  */
-import type { ReadOptions } from '../core/byte-source.ts';
-import { PixelError } from '../core/errors.ts';
-import { createSha256 } from '../core/hashing.ts';
-import { LIMITS } from '../core/limits.ts';
-import { encodeManifest } from '../png/manifest.ts';
-import { type FileRun, type PicturePlan, planPictures } from './layout.ts';
+import type { ReadOptions } from '../../core/byte-source.ts';
+import { PixelError } from '../../core/errors.ts';
+import { createSha256 } from '../../core/hashing.ts';
+import { LIMITS } from '../../core/limits.ts';
+import { encodeManifest } from '../../png/manifest.ts';
+import { type FileRun, type PicturePlan, planPictures } from '../layout.ts';
+import { checkPadding, describeModel, type StoredBytes, type StoredModel } from '../stored-model.ts';
+import { placeTensors } from '../weight-space.ts';
 import type { ModelContent } from './model-content.ts';
-import { checkPadding, describeModel, type StoredBytes, type StoredModel } from './stored-model.ts';
-import { placeTensors } from './weight-space.ts';
 
 /** Weights at each tensor's start that go into the set's id. */
 const SAMPLE_WEIGHTS = 1024;

@@ -2,10 +2,10 @@
  * The content of a model under a new GGUF head: when several files become one, or tensors change their type. The new file is
  * plain: version 3, tensors one after the other, nothing but zeros between them.
  */
-import type { ReadOptions } from '../core/byte-source.ts';
-import type { Metadata, TensorInfo } from '../gguf/head.ts';
-import { isKnownType } from '../gguf/tensor-types.ts';
-import { encodeGgufHead } from '../gguf/writer.ts';
+import type { ReadOptions } from '../../core/byte-source.ts';
+import type { Metadata, TensorInfo } from '../../gguf/head.ts';
+import { isKnownType } from '../../gguf/tensor-types.ts';
+import { encodeGgufHead } from '../../gguf/writer.ts';
 import type { ModelContent } from './model-content.ts';
 
 /** A tensor of the new file, and where its blocks come from (as ModelContent.readBlocks). */

@@ -3,12 +3,12 @@
  * It says nothing sensible, but everything that works on the real model works on it. Constant memory; the same shape, type and
  * seed give the same bytes.
  */
-import type { ByteSink } from '../core/byte-sink.ts';
-import { PixelError, throwIfAborted } from '../core/errors.ts';
-import type { WorkOptions } from '../core/progress.ts';
-import { columnsOf, type Metadata, type MetadataValue, rowsOf, type TensorInfo } from '../gguf/head.ts';
-import { type TensorType, tensorTypeByName } from '../gguf/tensor-types.ts';
-import { encodeGgufHead } from '../gguf/writer.ts';
+import type { ByteSink } from '../../core/byte-sink.ts';
+import { PixelError, throwIfAborted } from '../../core/errors.ts';
+import type { WorkOptions } from '../../core/progress.ts';
+import { columnsOf, type Metadata, type MetadataValue, rowsOf, type TensorInfo } from '../../gguf/head.ts';
+import { type TensorType, tensorTypeByName } from '../../gguf/tensor-types.ts';
+import { encodeGgufHead } from '../../gguf/writer.ts';
 import { vocabularyMetadata } from './make-model-vocabulary.ts';
 import { randomRows, tensorSeed, type WeightSpread } from './make-model-weights.ts';
 import { MODEL_SHAPES, type ModelShape, ropeFrequencyFactors, type ShapeName, shapedTensors } from './shapes.ts';

@@ -1,10 +1,10 @@
 /** The pictures of a set as one place to write to, file after file from top to bottom. */
-import type { ByteSink } from '../core/byte-sink.ts';
-import { CREATED_BY, encodeManifest } from '../png/manifest.ts';
-import type { PictureWriter } from '../png/picture.ts';
-import { createPictureWriter } from '../png/picture-writer.ts';
-import type { FileRun, PicturePlan } from './layout.ts';
-import type { MemberManifest } from './manifest.ts';
+import type { ByteSink } from '../../core/byte-sink.ts';
+import { CREATED_BY, encodeManifest } from '../../png/manifest.ts';
+import type { PictureWriter } from '../../png/picture.ts';
+import { createPictureWriter } from '../../png/picture-writer.ts';
+import type { FileRun, PicturePlan } from '../layout.ts';
+import type { MemberManifest } from '../manifest.ts';
 
 export class SetWriter {
   readonly #plan: PicturePlan;
