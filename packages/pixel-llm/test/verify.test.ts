@@ -7,7 +7,7 @@ import { after, test } from 'node:test';
 import { MemoryByteSource } from '../src/core/byte-source.ts';
 import { isPixelError } from '../src/core/errors.ts';
 import { gguf } from '../src/gguf/testing.ts';
-import { encodePng, installedTool, makeFile, rasterOf } from '../src/png/testing.ts';
+import { encodePng, imageMagick, makeFile, rasterOf, skipWithout } from '../src/png/testing.ts';
 import { openContent, openWeights } from '../src/pxi/open-weights.ts';
 import {
   type Files,
@@ -21,7 +21,7 @@ import {
 } from '../src/pxi/testing.ts';
 import { type ModelReport, verifyModelFile } from '../src/pxi/verify-file.ts';
 import { runCommand } from './command-line.ts';
-import { golden, goldenTest, imageToolTest } from './goldens.ts';
+import { golden, goldenTest } from './goldens.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'pixel-llm-verify-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -189,9 +189,11 @@ goldenTest('a bit flipped anywhere in a picture of a real model is found', async
   }
 });
 
-const magick = installedTool('magick', 'convert-im6.q16', 'convert') ?? 'magick';
+const magick = imageMagick();
+const recompressed = 'a model that ImageMagick compressed anew verifies and gives the same GGUF back';
 
-imageToolTest(magick, 'a model that ImageMagick compressed anew verifies and gives the same GGUF back', async () => {
+test(recompressed, { skip: skipWithout(magick) }, async () => {
+  assert.ok(magick, 'ImageMagick is installed');
   const file = gguf({}, smallModel());
   const [png] = (await toPictures(file)).values();
   writeFileSync(join(folder, 'a.png'), png!);

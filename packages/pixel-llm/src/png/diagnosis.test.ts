@@ -10,12 +10,13 @@ import { openPixelFs } from './pixelfs.ts';
 import {
   type EncodeOptions,
   encodePng,
-  installedTool,
+  imageMagick,
   makeFile,
   mendChunks,
   noise,
   type Raster,
   rasterOf,
+  skipWithout,
 } from './testing.ts';
 
 const BYTES = noise(40_000, 5);
@@ -329,9 +330,9 @@ test('What is no PNG is named by what it is', async () => {
   }
 });
 
-const magick = installedTool('magick', 'convert-im6.q16', 'convert');
+const magick = imageMagick();
 
-describe('With ImageMagick', { skip: magick ? false : 'NOT CHECKED: ImageMagick is not installed here' }, () => {
+describe('With ImageMagick', { skip: skipWithout(magick) }, () => {
   async function converted(name: string, ...options: string[]): Promise<string | undefined> {
     const folder = mkdtempSync(join(tmpdir(), 'diagnosis-'));
     try {

@@ -11,7 +11,7 @@ import { MemoryByteSource } from '../core/byte-source.ts';
 import { isPixelError } from '../core/errors.ts';
 import { openPicture } from './open-picture.ts';
 import { createPictureWriter } from './picture-writer.ts';
-import { installedTool, makePicture, noise, rasterOf } from './testing.ts';
+import { imageMagick, makePicture, noise, pngChecker, rasterOf, skipWithout } from './testing.ts';
 
 const WIDTHS = [64, 128, 256, 512, 1024, 2048, 4096, 8192];
 
@@ -167,11 +167,11 @@ describe('A written picture', () => {
   });
 });
 
-const pngcheck = installedTool('pngcheck');
-const magick = installedTool('magick', 'convert-im6.q16', 'convert');
+const pngcheck = pngChecker();
+const magick = imageMagick();
 
 test('Other programs find a written picture sound and read the same pixels', {
-  skip: pngcheck && magick ? false : 'NOT CHECKED: pngcheck and ImageMagick are not installed here',
+  skip: skipWithout(pngcheck, magick),
 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'picture-'));
   try {

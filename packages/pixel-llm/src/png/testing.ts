@@ -163,9 +163,21 @@ export function mendChunks(png: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** The first of these commands that is installed. */
-export function installedTool(...names: string[]): string | undefined {
-  return names.find((name) => spawnSync(name, ['-version']).error === undefined);
+/** ImageMagick's command, if it is installed: other programs are called `convert`, too. */
+export function imageMagick(): string | undefined {
+  const names = ['magick', 'convert-im6.q16', 'convert'];
+  return names.find((name) => spawnSync(name, ['-version'], { encoding: 'utf8' }).stdout?.includes('ImageMagick'));
+}
+
+/** The command pngcheck, if it is installed. */
+export function pngChecker(): string | undefined {
+  return spawnSync('pngcheck', ['-h']).error === undefined ? 'pngcheck' : undefined;
+}
+
+/** Why a test is skipped that needs these programs; where REQUIRE_IMAGE_TOOLS is set, it is not skipped, and fails. */
+export function skipWithout(...tools: readonly (string | undefined)[]): string | false {
+  if (process.env.REQUIRE_IMAGE_TOOLS || tools.every((tool) => tool !== undefined)) return false;
+  return 'NOT CHECKED: ImageMagick or pngcheck is not installed here';
 }
 
 /** Reproducible bytes without pattern. */
