@@ -58,7 +58,7 @@ export { type ModelFormat, type OpenModelOptions, openContent, openWeights } fro
 export { type OpenPictureSetOptions, openPictureSet, type PictureSet } from './pxi/picture-set.ts';
 export { readRows } from './pxi/read-rows.ts';
 export type { CreateStreamHasher, StreamHasher } from './pxi/stream-hasher.ts';
-export { type ModelReport as VerifyReport, verifyModelFile } from './pxi/verify-file.ts';
+export { type VerifyReport, verifyModelFile } from './pxi/verify-file.ts';
 export type { ModelFinding, VerifyModelOptions } from './pxi/verify-model.ts';
 export { inspectModel, type LayerReport, type ModelReport, type TensorReport } from './pxi/view/inspect.ts';
 export { type RenderOptions, renderModel, renderTensor } from './pxi/view/render.ts';

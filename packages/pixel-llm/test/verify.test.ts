@@ -19,14 +19,14 @@ import {
   toGguf,
   toPictures,
 } from '../src/pxi/testing.ts';
-import { type ModelReport, verifyModelFile } from '../src/pxi/verify-file.ts';
+import { type VerifyReport, verifyModelFile } from '../src/pxi/verify-file.ts';
 import { runCommand } from './command-line.ts';
 import { golden, goldenTest } from './goldens.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'pixel-llm-verify-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-function verify(files: Files, name: string = [...files.keys()][0] ?? ''): Promise<ModelReport> {
+function verify(files: Files, name: string = [...files.keys()][0] ?? ''): Promise<VerifyReport> {
   return verifyModelFile(name, async (sibling) => sourceOf(files, sibling));
 }
 

@@ -1,7 +1,7 @@
 /** `pixel-llm verify`: is a model still what was written? Exit code 1, and what is damaged, if not. */
 import type { Command } from 'commander';
 import { createWorkerHasher, openSource } from '../pxi/node.ts';
-import { type ModelReport, verifyModelFile } from '../pxi/verify-file.ts';
+import { type VerifyReport, verifyModelFile } from '../pxi/verify-file.ts';
 import type { CommandContext, RegisterCommand } from './command.ts';
 import { printable } from './printable.ts';
 import { formatBytes } from './progress-bar.ts';
@@ -37,7 +37,7 @@ export const registerVerify: RegisterCommand = (program: Command, context: Comma
     });
 };
 
-function describe(report: ModelReport): string {
+function describe(report: VerifyReport): string {
   const { name, findings } = report;
   if (findings.length === 0) return `${name} is sound: ${soundness(report)}.\n`;
   const lines = findings.slice(0, MOST_FINDINGS).map(({ message }) => printable(message));
@@ -45,7 +45,7 @@ function describe(report: ModelReport): string {
   return `${lines.join('\n')}\n${name} is not sound: get what is damaged or missing again.\n`;
 }
 
-function soundness({ format, files, lines, tensors, byteLength }: ModelReport): string {
+function soundness({ format, files, lines, tensors, byteLength }: VerifyReport): string {
   const inFiles = files === 1 ? '' : ` in ${files} files`;
   const weights = `${tensors} tensors of ${formatBytes(byteLength)}`;
   if (format === 'gguf') return `its structure and the bounds of ${weights}${inFiles} (GGUF holds no checksums)`;

@@ -10,7 +10,7 @@ import { type ModelFormat, recognizeModel } from './open-weights.ts';
 import { openPictureSet } from './picture-set.ts';
 import { isDamage, type ModelFinding, type VerifyModelOptions, verifyModel } from './verify-model.ts';
 
-export interface ModelReport {
+export interface VerifyReport {
   readonly name: string;
   readonly format: ModelFormat;
   /** Of how many files, pixel lines and tensors it consists, as far as it could be opened. */
@@ -28,7 +28,7 @@ export async function verifyModelFile(
   name: string,
   open: OpenByteSource,
   options: VerifyModelOptions = {},
-): Promise<ModelReport> {
+): Promise<VerifyReport> {
   const source = await open(name);
   const format = await recognizeModel(source, options);
   try {
@@ -46,7 +46,7 @@ async function verifyPictures(
   source: ByteSource,
   open: OpenByteSource,
   options: VerifyModelOptions,
-): Promise<ModelReport> {
+): Promise<VerifyReport> {
   const set = await openPictureSet(source, { openSibling: open, signal: options.signal });
   try {
     const findings = await verifyModel(set, options);
@@ -66,7 +66,11 @@ async function verifyPictures(
   }
 }
 
-async function verifyGguf(source: ByteSource, open: OpenByteSource, options: VerifyModelOptions): Promise<ModelReport> {
+async function verifyGguf(
+  source: ByteSource,
+  open: OpenByteSource,
+  options: VerifyModelOptions,
+): Promise<VerifyReport> {
   const openOthers = async (name: string) => (name === source.name ? source : open(name));
   const model = await openGgufModel(source.name, openOthers, { signal: options.signal });
   try {
