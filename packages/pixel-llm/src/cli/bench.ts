@@ -8,6 +8,7 @@ import { rowsOf, type TensorInfo } from '../gguf/head.ts';
 import type { Program } from '../program/program.ts';
 import { type CommandContext, type RegisterCommand, wholeNumber } from './command.ts';
 import { addDeviceFlags, type DeviceFlags, loadForCommand } from './generation-flags.ts';
+import { threeDigits } from './progress-bar.ts';
 
 const EXAMPLES = `
 Reading a prompt and writing tokens take turns for some rounds; the medians are told. Writing a token reads every weight once:
@@ -140,9 +141,9 @@ interface Report {
 
 function page({ device, description, prompt, generate, weightBytesPerToken, gigabytesPerSecond }: Report): string {
   const speed = ({ tokens, tokensPerSecond }: Timing): string =>
-    `${tokens} tokens, ${tokensPerSecond.toPrecision(4)} tokens/s`;
+    `${tokens} tokens, ${threeDigits(tokensPerSecond)} tokens/s`;
   return `device   ${device}: ${description}
 reading  ${speed(prompt)}
-writing  ${speed(generate)}, ${gigabytesPerSecond.toPrecision(3)} GB/s at ${(weightBytesPerToken / 1e6).toPrecision(4)} MB of weights a token
+writing  ${speed(generate)}, ${threeDigits(gigabytesPerSecond)} GB/s at ${threeDigits(weightBytesPerToken / 1e6)} MB of weights a token
 `;
 }

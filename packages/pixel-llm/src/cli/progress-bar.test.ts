@@ -31,12 +31,13 @@ describe('The progress bar', () => {
   });
 
   test('says sizes in decimal units with three digits', () => {
-    assert.deepEqual([0, 999, 1500, 749_728, 4.68e9].map(formatBytes), [
+    assert.deepEqual([0, 999, 1500, 749_728, 4.68e9, 999_960].map(formatBytes), [
       '0 bytes',
       '999 bytes',
       '1.50 kB',
       '750 kB',
       '4.68 GB',
+      '1000 kB',
     ]);
   });
 });

@@ -65,6 +65,11 @@ function quantity(count: number, unit: Progress['unit']): string {
     : `${count >= 100 ? Math.round(count) : count.toFixed(1).replace('.0', '')} ${unit}`;
 }
 
+/** Three significant digits, never in exponents: 4.80, 25.2, 264, 1034. */
+export function threeDigits(value: number): string {
+  return value < 999.5 ? value.toPrecision(3) : String(Math.round(value));
+}
+
 /** Decimal units, three significant digits: "4.68 GB". */
 export function formatBytes(bytes: number): string {
   const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
@@ -74,7 +79,7 @@ export function formatBytes(bytes: number): string {
     value /= 1000;
     index++;
   }
-  return `${index === 0 ? Math.round(value) : value.toPrecision(3)} ${units[index]}`;
+  return `${index === 0 ? Math.round(value) : threeDigits(value)} ${units[index]}`;
 }
 
 function duration(seconds: number): string {

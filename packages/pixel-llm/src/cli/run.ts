@@ -19,6 +19,7 @@ import {
   type SamplingFlags,
   samplingOptions,
 } from './generation-flags.ts';
+import { threeDigits } from './progress-bar.ts';
 import { readStandardText } from './text-input.ts';
 
 const EXAMPLES = `
@@ -178,5 +179,5 @@ function summary(result: GenerationResult): string {
 function rate(tokens: number, milliseconds: number): string {
   if (tokens <= 0 || milliseconds <= 0) return '';
   const perSecond = tokens / (milliseconds / 1000);
-  return ` in ${(milliseconds / 1000).toFixed(2)} s (${perSecond.toPrecision(3)} tokens/s)`;
+  return ` in ${(milliseconds / 1000).toFixed(2)} s (${threeDigits(perSecond)} tokens/s)`;
 }
