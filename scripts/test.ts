@@ -79,8 +79,8 @@ function runTests(): void {
     [
       '--test',
       '--test-concurrency=2',
-      // A test that hangs must fail, not hold everything up.
-      '--test-timeout=180000',
+      // A test that hangs must fail, not hold everything up; sweeps may take long.
+      `--test-timeout=${options.full ? 1_800_000 : 180_000}`,
       '--conditions=pixel-llm-source',
       `--test-reporter=./scripts/reporter.ts`,
       ...(options.only === undefined ? coverage : []),

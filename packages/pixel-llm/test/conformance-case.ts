@@ -8,6 +8,8 @@ export interface ConformanceStep {
   readonly batch: Batch;
   /** The value `out`, flat. */
   readonly expected: readonly number[];
+  /** How large such results usually are: a single one that cancels out is judged by this, not by its own size. */
+  readonly usualSize?: number;
 }
 
 export interface ConformanceCase {
@@ -32,12 +34,12 @@ export async function relativeDifference(
   const pageCount = 1 + Math.max(-1, ...steps.flatMap(({ batch }) => batch.pages.flat()));
   const executor = await backend.load(program, memoryWeights(weights), { pageCount, pageTokens: PAGE_TOKENS });
   let worst = 0;
-  for (const { batch, expected } of steps) {
+  for (const { batch, expected, usualSize = 0 } of steps) {
     const { values } = await executor.step(batch, { readBack: ['out'] });
     const actual = values.get('out');
     if (actual?.length !== expected.length) return Infinity;
     const distance = expected.reduce((most, value, i) => larger(most, Math.abs(value - actual[i]!)), 0);
-    const size = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const size = expected.reduce((most, value) => Math.max(most, Math.abs(value)), usualSize);
     const isId = actual instanceof Int32Array;
     worst = larger(worst, distance === 0 ? 0 : isId ? Infinity : distance / size);
   }
@@ -111,7 +113,7 @@ export function simpleCase(
   spec: OneOp,
   tokens: number,
   expected: Rows,
-  outputEntries?: readonly number[],
+  { outputEntries, usualSize = 0 }: { outputEntries?: readonly number[]; usualSize?: number } = {},
 ): ConformanceCase {
   const entries = Int32Array.from({ length: tokens }, (_, i) => i);
   const batch: Batch = {
@@ -126,7 +128,7 @@ export function simpleCase(
     op: spec.op.op,
     program: oneOpProgram(spec),
     weights: spec.weights ?? [],
-    steps: [{ batch, expected: expected.flat() }],
+    steps: [{ batch, expected: expected.flat(), usualSize }],
   };
 }
 

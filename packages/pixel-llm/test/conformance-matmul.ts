@@ -47,7 +47,10 @@ function matmulCase(
   const x = randomRows(tokens, columns, random);
   const weights = bias ? [matrix, bias] : [matrix];
   const seen = activations === 'q8' ? naive.naiveQ8(x) : x;
-  const expected = naive.naiveMatmul(seen, naive.toRows(matrix.values, columns), bias && Array.from(bias.values));
+  const matrixRows = naive.toRows(matrix.values, columns);
+  const expected = naive.naiveMatmul(seen, matrixRows, bias && Array.from(bias.values));
+  // A dot product of n unrelated numbers is about |a| |b| / sqrt(n).
+  const usualSize = (longest(seen) * longest(matrixRows)) / Math.sqrt(columns);
   return simpleCase(
     {
       title: `${tokens} tokens, ${type} ${rows} x ${columns}${bias ? ' + bias' : ''}, ${activations} activations`,
@@ -64,5 +67,11 @@ function matmulCase(
     },
     tokens,
     expected,
+    { usualSize },
   );
+}
+
+/** The greatest Euclidean length of a row. */
+function longest(rows: naive.Rows): number {
+  return Math.max(...rows.map((row) => Math.hypot(...row)));
 }

@@ -59,7 +59,7 @@ export function rowCases(): ConformanceCase[] {
           },
           tokens,
           kept.map((entry) => x[entry]!),
-          kept,
+          { outputEntries: kept },
         ),
         simpleCase(
           {

@@ -228,7 +228,8 @@ test('no change to a manifest does worse than an error that says so', async () =
         for (const [path, replacement] of edits) {
           let at: Record<string, unknown> | undefined = copy;
           for (const key of path.slice(0, -1)) at = at?.[key] as Record<string, unknown> | undefined;
-          if (typeof at === 'object' && at !== null) at[path.at(-1)!] = replacement;
+          // A copy: the same list put into itself would be no JSON.
+          if (typeof at === 'object' && at !== null) at[path.at(-1)!] = structuredClone(replacement);
         }
         const source = await withManifest(new TextEncoder().encode(JSON.stringify(copy)));
         try {
