@@ -32,12 +32,13 @@ export const COMPUTE_LIMITS = [
  */
 export async function chooseAdapter(wanted?: string): Promise<FoundAdapter> {
   const found = await findAdapters();
-  const chosen = found.find(({ name, adapter }) => {
-    if (wanted === undefined) return !isSoftware(adapter);
+  const chosen = found.find((candidate) => {
+    const { name, adapter } = candidate;
+    if (wanted === undefined) return !isSoftware(candidate);
     return `${name} ${adapter.info.description}`.toLowerCase().includes(wanted.toLowerCase());
   });
   if (chosen) return chosen;
-  const names = found.map(({ name, adapter }) => `"${name}"${isSoftware(adapter) ? ' (software)' : ''}`).join(', ');
+  const names = found.map((one) => `"${one.name}"${isSoftware(one) ? ' (software)' : ''}`).join(', ');
   throw new PixelError(
     'unknown-device',
     wanted === undefined
@@ -48,9 +49,9 @@ export async function chooseAdapter(wanted?: string): Promise<FoundAdapter> {
 
 /** All adapters, best first. Throws `unknown-device` when there are none, saying why. */
 export async function listAdapters(): Promise<readonly AdapterReport[]> {
-  return (await findAdapters()).map(({ name, adapter }) => ({
+  return (await findAdapters()).map(({ name, adapter, gpu }) => ({
     name,
-    type: isSoftware(adapter) ? 'software' : 'gpu',
+    type: isSoftware({ name, adapter, gpu }) ? 'software' : 'gpu',
     vendor: adapter.info.vendor,
     architecture: adapter.info.architecture,
     features: [...adapter.features].sort(),
@@ -71,13 +72,7 @@ async function findAdapters(): Promise<readonly FoundAdapter[]> {
 }
 
 /** Browsers do not always say that theirs is one, but its name does. */
-function isSoftware({ info }: GPUAdapter): boolean {
-  return (
-    info.isFallbackAdapter ||
-    /swiftshader|llvmpipe|lavapipe|microsoft basic render/i.test(JSON.stringify(nameParts(info)))
-  );
-}
-
-function nameParts({ vendor, architecture, device, description }: GPUAdapterInfo): string[] {
-  return [vendor, architecture, device, description];
+function isSoftware({ name, adapter: { info } }: FoundAdapter): boolean {
+  const names = [name, info.vendor, info.architecture, info.device, info.description].join(' ');
+  return info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|microsoft basic render/i.test(names);
 }
