@@ -34,6 +34,7 @@ const CHECKS: readonly (readonly [name: string, ...command: string[]])[] = [
   ['types without Node', 'tsc', '-p', 'packages/pixel-llm/tsconfig.browser.json'],
   ['build', 'tsc', '-p', 'packages/pixel-llm/tsconfig.build.json'],
   ['kernels', 'node', 'scripts/build-wasm.ts'],
+  ['bundle', 'node', 'scripts/build-bundle.ts'],
   ['dead exports', 'knip', '--no-progress', '--no-config-hints'],
   ['package', 'publint', '--strict', 'packages/pixel-llm'],
 ];
