@@ -18,6 +18,12 @@ export {
   isCoachError,
 } from './core/errors.ts';
 export { type Amount, amountOfDollars, formatAmount, NANO_DOLLARS } from './core/money.ts';
+export { parseRoadmap, ROADMAP_FILES, readRoadmap, tasksOfRoadmap } from './roadmap/read-roadmap.ts';
+export { type Roadmap, type RoadmapPhase, type RoadmapTask, roadmapJsonSchema } from './roadmap/schema.ts';
+export { type BubblewrapOptions, createBubblewrap } from './sandbox/bubblewrap.ts';
+export { chooseSandbox, type SandboxOptions } from './sandbox/choose.ts';
+export { type ContainerOptions, createContainerSandbox } from './sandbox/container.ts';
+export type * from './sandbox/types.ts';
 export { openSqliteStore, type SqliteStoreOptions } from './store/sqlite-store.ts';
 export { isLegal, TASK_STATUSES, type TaskStatus, TRANSITIONS } from './store/status.ts';
 export type * from './store/types.ts';
