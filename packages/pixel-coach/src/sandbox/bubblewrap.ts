@@ -28,6 +28,7 @@ const REMEDY =
   'or set sandbox.container in the configuration to podman or docker.';
 const PROBE_MILLISECONDS = 10_000;
 const OPEN_FILES = 4096;
+const RESERVED_BYTES = 4 * 2 ** 30;
 /** Users of the sandbox when the coach is root: one at random from a range that no system hands out. */
 const FIRST_USER = 0x3000_0000;
 const USERS = 0x1000_0000;
@@ -120,8 +121,9 @@ function dropRoot(user: number): string[] {
 }
 
 function limitsCommand({ cpuSeconds, memoryBytes, processes, fileBytes }: SandboxLimits): string[] {
-  // --data and not --as: WebAssembly and V8 reserve far more addresses than they use.
-  const memory = `--data=${memoryBytes}`;
+  // A coarse bound for each process; the supervisor counts what the tree really uses. --data and not --as, and with room: WebAssembly
+  // and V8 reserve far more than they use.
+  const memory = `--data=${memoryBytes + RESERVED_BYTES}`;
   const counts = [`--cpu=${cpuSeconds}`, `--nproc=${processes}`, `--nofile=${OPEN_FILES}`, `--fsize=${fileBytes}`];
   return ['prlimit', memory, ...counts, '--core=0', '--'];
 }

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { CoachError } from '../core/errors.ts';
 import type { SandboxCut, SandboxLimits, SandboxResult } from './types.ts';
 
-const MEMORY_POLL_MILLISECONDS = 200;
+const MEMORY_POLL_MILLISECONDS = 100;
 const PAGE_BYTES = 4096;
 /** A killed tree closes its pipes at once; should one stay open all the same, nobody waits for it. */
 const CLOSE_MILLISECONDS = 5000;
