@@ -34,3 +34,18 @@ export {
   COST_SCOPES,
   TASK_ACTIONS,
 } from './store/types.ts';
+export { type Block, type Edit, type ParsedAnswer, parseAnswer } from './workspace/answer.ts';
+export { type AppliedChange, applyEdits, type ChangeLimits } from './workspace/apply.ts';
+export { branchTip, createBranch, diffOf, mergeCommits, moveBranch, writeCommit } from './workspace/commit.ts';
+export { type ExportedTree, type ExportOptions, exportTree } from './workspace/export.ts';
+export { createPathRules, type PathRules, PROTECTED_PATHS, TEST_PATHS } from './workspace/path-rules.ts';
+export {
+  isAncestor,
+  openRepository,
+  openSnapshot,
+  type Repository,
+  resolveCommit,
+  type Snapshot,
+  type TreeEntry,
+} from './workspace/repository.ts';
+export { syntaxProblems } from './workspace/syntax.ts';
