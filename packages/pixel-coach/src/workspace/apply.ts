@@ -13,7 +13,7 @@ export interface ChangeLimits {
   readonly totalBytes: number;
 }
 
-export const DEFAULT_CHANGE_LIMITS: ChangeLimits = { files: 50, fileBytes: 2 ** 20, totalBytes: 4 * 2 ** 20 };
+const DEFAULT_CHANGE_LIMITS: ChangeLimits = { files: 50, fileBytes: 2 ** 20, totalBytes: 4 * 2 ** 20 };
 
 export interface AppliedChange {
   readonly files: readonly ChangedFile[];

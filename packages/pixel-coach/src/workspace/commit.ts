@@ -10,7 +10,7 @@ import type { ChangedFile } from '../store/types.ts';
 import { git, gitLine, gitNow } from './git.ts';
 import type { Repository, Snapshot } from './repository.ts';
 
-export const BRANCH_PREFIX = 'coach/';
+const BRANCH_PREFIX = 'coach/';
 const NOTHING = '0'.repeat(40);
 const IDENTITY = { name: 'pixel-coach', email: 'pixel-coach@users.noreply.invalid' } as const;
 
