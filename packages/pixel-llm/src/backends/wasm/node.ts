@@ -29,7 +29,11 @@ if (!isMainThread && parentPort && workerData === THREAD_MARK) {
 }
 
 function startWorker(): WorkerHandle {
-  const worker = new Worker(new URL(import.meta.url), { workerData: THREAD_MARK });
+  return workerHandle(new Worker(new URL(import.meta.url), { workerData: THREAD_MARK }));
+}
+
+/** A Node worker as this folder sees it; tests start workers of their own. */
+export function workerHandle(worker: Worker): WorkerHandle {
   return {
     post: (message, transfer) => worker.postMessage(message, transfer),
     listen(onMessage, onEnd) {

@@ -48,6 +48,10 @@ export class WorkerTeam implements Team {
     );
   }
 
+  get loss(): PixelError | undefined {
+    return this.#lost;
+  }
+
   get loaders(): readonly ShareLoader[] {
     return this.#workers;
   }
@@ -138,10 +142,13 @@ export class WorkerTeam implements Team {
 
   #lose(error: PixelError): void {
     if (this.#isDisposed) return;
+    const isFirst = this.#lost === undefined;
     this.#lost ??= error;
     giveUp(this.#control);
     for (const worker of this.#workers) worker.fail(error);
     this.#reportLoss(error);
+    // The others can do nothing without it, and hold gigabytes.
+    if (isFirst) for (const worker of this.#workers) void worker.terminate();
   }
 }
 
