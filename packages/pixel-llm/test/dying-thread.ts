@@ -21,7 +21,7 @@ Atomics.add = ((...operands: Parameters<typeof add>) => {
 
 const port = parentPort!;
 const receive = serveThread(
-  (message) => port.postMessage(message),
+  (message, transfer) => port.postMessage(message, transfer),
   () => port.close(),
 );
 port.on('message', (message: ToThread) => receive(message));

@@ -87,7 +87,7 @@ async function loadTeam({ program, source, pages, build, threads, options }: Tea
   try {
     await team.start(compiled, pages);
     await loadShares(placements, source, team.loaders, plan.rowCuts, options);
-    await team.serve();
+    team.serve();
     return team;
   } catch (error) {
     await team.dispose();
