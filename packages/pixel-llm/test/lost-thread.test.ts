@@ -7,6 +7,7 @@ import { after, describe, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { workerHandle } from '../src/backends/wasm/node.ts';
 import { cpuPlatform, installCpuPlatform, type WorkerHandle } from '../src/backends/wasm/platform.ts';
+import { webPlatform } from '../src/backends/wasm/web-threads.ts';
 import { MemoryByteSink } from '../src/core/byte-sink.ts';
 import { loadModel, type Model } from '../src/node.ts';
 import { runCommand } from './command-line.ts';
@@ -20,7 +21,7 @@ const THREADS = 3;
 
 /** Loads the tiny model on three threads, of which one will die. */
 async function loadDoomed(thread: number, doom: DyingThread): Promise<{ model: Model; workers: Worker[] }> {
-  const platform = cpuPlatform();
+  const platform = cpuPlatform(webPlatform);
   const workers: Worker[] = [];
   const startWorker = (): WorkerHandle => {
     if (workers.length !== thread) {
