@@ -15,7 +15,7 @@ import { type DeviceTraits, declareBindings, grid, type Kernel, type KernelBindi
 import { WEIGHT_FUNCTIONS_WGSL, type WeightFormat, weightFormat } from './weight-formats.ts';
 import { type WorkgroupSums, workgroupSums } from './workgroup-sums.ts';
 
-export interface ProductMatrix {
+interface ProductMatrix {
   /** Its planes are bound as `NAME.PLANE`. */
   readonly name: string;
   readonly type: string;
