@@ -25,6 +25,10 @@ export interface Batch {
   readonly outputEntries: Int32Array;
   /** One row an output, for the `sample` op. */
   readonly sampling?: readonly SamplingSettings[];
+  /**
+   * For each output, where the device keeps its token for the next step, or -1: see Executor.ahead. [outputs]
+   */
+  readonly sampleSlots?: Int32Array;
   /** The Program's inputs by name, flat. `positions` is taken from above and need not be given. */
   readonly inputs: Readonly<Record<string, Int32Array | Float32Array>>;
 }
