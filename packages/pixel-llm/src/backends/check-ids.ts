@@ -7,7 +7,11 @@ import type { Batch } from './types.ts';
  * Checks the ids that `embed` looks up and the targets of `crossEntropy`, where they are inputs. `carried`: how many ids below zero stand
  * for tokens that the device itself sampled. Throws `bad-argument`.
  */
-export function checkIds({ ops, weights, values }: Program, { inputs }: Batch, { carried = 0 }: { carried?: number } = {}): void {
+export function checkIds(
+  { ops, weights, values }: Program,
+  { inputs }: Batch,
+  { carried = 0 }: { carried?: number } = {},
+): void {
   for (const op of ops) {
     if (op.op !== 'embed' && op.op !== 'crossEntropy') continue;
     const ids = inputs[op.in.at(-1) ?? ''];

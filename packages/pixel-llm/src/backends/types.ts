@@ -3,7 +3,7 @@
  * The engine decides which sequence owns which page; the backend only stores them.
  */
 import type { WorkOptions } from '../core/progress.ts';
-import type { Program } from '../program/program.ts';
+import type { ActivationMode, Program } from '../program/program.ts';
 import type { WeightSource } from '../pxi/weight-source.ts';
 
 export type DeviceName = 'reference' | 'cpu' | 'gpu';
@@ -118,6 +118,8 @@ export interface Backend {
   readonly device: DeviceName;
   /** One line for people: what it runs on. */
   readonly description: string;
+  /** What products with quantized weights should do with their activations in Programs for it: what it computes fastest. */
+  readonly activations: ActivationMode;
   /** Bytes needed for the Program's weights and the given KV pages, before anything is loaded. */
   estimateBytes(program: Program, pages: { pageCount: number; pageTokens: number }): number;
   /**

@@ -32,6 +32,7 @@ export async function createGpuBackend(options: GpuOptions = {}): Promise<Backen
   return {
     device: 'gpu',
     description: `WebGPU on ${name}`,
+    activations: 'f32',
     estimateBytes: (program, pages) => storedBytes(program) + cacheBytes(program, { type, ...pages }),
     async load(program, source, { pageCount, pageTokens = DEFAULT_PAGE_TOKENS, signal, onProgress }) {
       for (const [what, value] of Object.entries({ pageCount, pageTokens })) {

@@ -18,14 +18,14 @@ import type {
 } from '../../program/program.ts';
 import { canStack, stackName } from './weight-store.ts';
 
-export interface ProductMatrix {
+interface ProductMatrix {
   /** Name of the weight; of a stack, `stackName`. */
   readonly weight: string;
   readonly bias?: string;
   readonly rows: number;
 }
 
-export interface HeadNorm {
+interface HeadNorm {
   readonly gain: string;
   readonly epsilon: number;
 }
@@ -73,7 +73,7 @@ export interface AttendOp {
 }
 
 /** An op that is run as the Program has it. */
-export interface PlainOp {
+interface PlainOp {
   readonly kind: 'plain';
   readonly op: Exclude<Op, { op: 'matmul' | 'attention' }>;
 }
@@ -153,7 +153,10 @@ class Fusion {
     this.#program = program;
     this.#maxBindingBytes = maxBindingBytes;
     this.#producers = new Map(program.ops.map((op) => [op.out, op]));
-    for (const name of program.ops.flatMap((op) => op.in)) this.#uses.set(name, (this.#uses.get(name) ?? 0) + 1);
+    // A Program's outputs are read by whoever runs it.
+    for (const name of [...program.outputs, ...program.ops.flatMap((op) => op.in)]) {
+      this.#uses.set(name, (this.#uses.get(name) ?? 0) + 1);
+    }
   }
 
   run(): PlanOps {

@@ -1,10 +1,12 @@
-/** Causal attention over the paged cache, plainly: one invocation a head and entry, softmax as it goes (arXiv 1805.02867). */
+/** Causal attention over the paged cache, plainly: one invocation eight values of a head, softmax as it goes (arXiv 1805.02867). */
 import type { AttentionAttributes } from '../../../program/program.ts';
 import { wgslFloat } from './elementwise.ts';
 import { type DeviceTraits, declareBindings, grid, type Kernel, type KernelBinding, SIZES_WGSL } from './kernel.ts';
 import { headStride, type KvLayout } from './kv-layout.ts';
 
 const WORKGROUP = 32;
+/** Values that an invocation sums up: it computes all scores for them. */
+const CHUNK = 8;
 
 /** `q` [tokens, heads x headDim], the cache (KvLayout) -> `out` of the shape of q */
 export function plainAttentionKernel(
@@ -30,24 +32,28 @@ export function plainAttentionKernel(
     label: `attention plain ${type} ${heads} / ${kvHeads} x ${headDim}`,
     entryPoint: 'main',
     bindings,
-    workgroups: ({ rows }) => grid(Math.ceil((rows * heads) / WORKGROUP), traits),
+    workgroups: ({ rows }) => grid(Math.ceil((rows * heads * Math.ceil(headDim / CHUNK)) / WORKGROUP), traits),
     code: `${SIZES_WGSL}
 ${declareBindings(bindings, { ...types, out: 'array<f32>', sizes: 'Sizes' })}
 const HEADS = ${heads}u;
 const HEAD_DIM = ${headDim}u;
+const CHUNKS = ${Math.ceil(headDim / CHUNK)}u;
 const PAGE_TOKENS = ${pageTokens}u;
 fn keyAt(i: u32) -> f32 { return ${at('keys')}; }
 fn valueAt(i: u32) -> f32 { return ${at('values')}; }
 @compute @workgroup_size(${WORKGROUP})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let i = (workgroup.x + workgroup.y * groups.x) * ${WORKGROUP}u + local;
-  if (i >= sizes.rows * HEADS) { return; }
-  let head = i % HEADS;
-  let entry = entries[i / HEADS];
-  let start = i * HEAD_DIM;
+  if (i >= sizes.rows * HEADS * CHUNKS) { return; }
+  let row = i / CHUNKS;
+  let first_value = (i % CHUNKS) * ${CHUNK}u;
+  let values_here = min(${CHUNK}u, HEAD_DIM - first_value);
+  let head = row % HEADS;
+  let entry = entries[row / HEADS];
+  let start = row * HEAD_DIM;
   var largest = -3.0e38;
   var total = 0.0;
-  var sums: array<f32, ${headDim}>;
+  var sums: array<f32, ${CHUNK}>;
   ${window > 0 ? `let first = u32(max(0, i32(entry.x) - ${window - 1}));` : 'let first = 0u;'}
   for (var p = first; p <= entry.x; p++) {
     let place = pages[entry.y + p / PAGE_TOKENS] * PAGE_TOKENS + p % PAGE_TOKENS;
@@ -60,10 +66,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
     let kept = exp(largest - next);
     let weight = exp(score - next);
     total = total * kept + weight;
-    for (var d = 0u; d < HEAD_DIM; d++) { sums[d] = sums[d] * kept + weight * valueAt(base + d); }
+    for (var d = 0u; d < values_here; d++) { sums[d] = sums[d] * kept + weight * valueAt(base + first_value + d); }
     largest = next;
   }
-  for (var d = 0u; d < HEAD_DIM; d++) { out[start + d] = sums[d] / total; }
+  for (var d = 0u; d < values_here; d++) { out[start + first_value + d] = sums[d] / total; }
 }
 `,
   };

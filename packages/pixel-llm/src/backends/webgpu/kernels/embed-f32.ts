@@ -13,7 +13,7 @@ const WORKGROUP = 64;
 /**
  * An id below zero stands for a token that the device sampled itself: -1 - i is the one in `carried[i]`.
  */
-export const TOKEN_WGSL = `fn tokenOf(entry: u32) -> u32 {
+const TOKEN_WGSL = `fn tokenOf(entry: u32) -> u32 {
   let id = ids[entry];
   if (id < 0) { return u32(carried[-1 - id]); }
   return u32(id);

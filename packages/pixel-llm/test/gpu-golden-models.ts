@@ -1,14 +1,14 @@
 /** The device `gpu` on whole models, by the rules of goldens/README.md for f32 activations: within 0.01 of exact, and the exact text. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { golden, goldenTest } from '../../../test/goldens.ts';
-import { GREEDY } from '../../../test/sampling-settings.ts';
-import { openGgufFile } from '../../gguf/node.ts';
-import { buildProgram } from '../../program/build-program.ts';
-import { createGgufWeights } from '../../pxi/gguf-weights.ts';
-import type { Executor } from '../types.ts';
-import { createGpuBackend } from './backend.ts';
-import { testDevice } from './testing.ts';
+import type { Executor } from '../src/backends/types.ts';
+import { createGpuBackend, type GpuOptions } from '../src/backends/webgpu/backend.ts';
+import { testDevice } from '../src/backends/webgpu/testing.ts';
+import { openGgufFile } from '../src/gguf/node.ts';
+import { buildProgram } from '../src/program/build-program.ts';
+import { createGgufWeights } from '../src/pxi/gguf-weights.ts';
+import { golden, goldenTest } from './goldens.ts';
+import { GREEDY } from './sampling-settings.ts';
 
 type Scored = readonly (readonly [token: number, value: number])[];
 
@@ -32,12 +32,13 @@ const NAMES = [
   ...QWEN_TYPES.flatMap((type) => [`random-qwen2-${type}`, `random-qwen3-${type}`]),
 ];
 
-goldenTest(
-  'gpu gives the exact probabilities and greedy text of all golden models, within the rules',
-  async (context) => {
+/** One test for all models. */
+export function testGpuGoldenModels(driver: string, options: GpuOptions = {}): void {
+  const title = `gpu (${driver}) gives the exact probabilities and greedy text of all golden models, within the rules`;
+  goldenTest(title, async (context) => {
     const device = await testDevice(context);
     if (!device) return;
-    const backend = await createGpuBackend({ device });
+    const backend = await createGpuBackend({ ...options, device });
     for (const name of NAMES) {
       const source = createGgufWeights(await openGgufFile(golden(`models/${name}.gguf`)));
       const model = JSON.parse(readFileSync(golden(`models/${name}.json`), 'utf8')) as GoldenModel;
@@ -50,8 +51,9 @@ goldenTest(
         await source.dispose();
       }
     }
-  },
-);
+    assert.equal(NAMES.length, 22);
+  });
+}
 
 /** ln p of every token after each position of the prompt. */
 async function promptLogProbabilities(executor: Executor, prompt: readonly number[]): Promise<number[][]> {
