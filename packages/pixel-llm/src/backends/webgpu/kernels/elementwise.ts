@@ -22,7 +22,7 @@ const FORMULAS: Readonly<Record<ElementwiseOp, string>> = {
 };
 
 /** Exponents stay below 88, so that nothing overflows: WGSL does not promise what becomes of infinities. */
-const ACTIVATIONS_WGSL = `fn silu(x: vec4<f32>) -> vec4<f32> { return x / (1.0 + exp(min(-x, vec4(88.0)))); }
+export const ACTIVATIONS_WGSL = `fn silu(x: vec4<f32>) -> vec4<f32> { return x / (1.0 + exp(min(-x, vec4(88.0)))); }
 // 0.5 (1 + tanh u) = 1 / (1 + e^-2u): some drivers' tanh is not a number for a large u.
 fn gelu(x: vec4<f32>) -> vec4<f32> {
   let u = 0.7978845608028654 * (x + 0.044715 * x * x * x);
