@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { seeded } from '../../../../test/conformance-weights.ts';
 import { typeNamed } from '../../../gguf/testing.ts';
 import type { GpuDevice } from '../gpu-device.ts';
-import { gpuTest, runKernel } from '../testing.ts';
+import { runOnce } from '../run-once.ts';
+import { gpuTest } from '../testing.ts';
 import { type MatVecSpec, matVecKernel } from './mat-vec.ts';
 import { planesOf, productInDoubles, randomFloats, randomMatrix, relativeDifference } from './testing.ts';
 import { KERNEL_WEIGHT_TYPES } from './weight-formats.ts';
@@ -51,7 +52,7 @@ gpuTest('norm, bias and residual are part of the product', async (device) => {
       device.traits,
     );
     const inputs = { x: x!, gain: gain!, bias: bias!, residual: residual!, ...planesOf('matrix', matrix) };
-    const { out } = await runKernel(device, kernel, { rows: 1, context: 0 }, inputs, { out: rows });
+    const { out } = await runOnce(device, kernel, { rows: 1, context: 0 }, inputs, { out: rows });
     const scale = 1 / Math.sqrt(x!.reduce((sum, value) => sum + value * value, 0) / columns + epsilon);
     const normed = x!.map((value, i) => value * scale * gain![i]!);
     const expected = productInDoubles(normed, matrix.values, columns).map(
@@ -72,7 +73,7 @@ gpuTest('matrices of several types share one input and one output', async (devic
   const x = randomFloats(columns, random);
   const kernel = matVecKernel({ matrices, columns, tokens: 1 }, device.traits);
   const inputs = { x, ...planesOf('first', weights[0]!), ...planesOf('second', weights[1]!) };
-  const { out } = await runKernel(device, kernel, { rows: 1, context: 0 }, inputs, { out: 14 });
+  const { out } = await runOnce(device, kernel, { rows: 1, context: 0 }, inputs, { out: 14 });
   const stacked = Float32Array.from(weights.flatMap(({ values }) => Array.from(values)));
   assert.ok(relativeDifference(out!, productInDoubles(x, stacked, columns)) < TOLERANCE);
 });
@@ -89,7 +90,7 @@ gpuTest('gates and ups, one below the other, become one activated value a pair',
     gate: 'gatedSilu',
   };
   const kernel = matVecKernel(spec, device.traits);
-  const { out } = await runKernel(
+  const { out } = await runOnce(
     device,
     kernel,
     { rows: 1, context: 0 },
@@ -114,7 +115,7 @@ gpuTest('a part of a matrix writes its own columns of the result and nothing els
     tokens: 2,
     out: { first: 3, width: 11 },
   };
-  const { out } = await runKernel(
+  const { out } = await runOnce(
     device,
     matVecKernel(spec, device.traits),
     { rows: 2, context: 0 },
@@ -142,7 +143,7 @@ async function checkProduct(device: GpuDevice, { type, rows, columns, tokens }: 
     device.traits,
   );
   const inputs = { x, ...planesOf('matrix', matrix) };
-  const { out } = await runKernel(device, kernel, { rows: tokens, context: 0 }, inputs, { out: tokens * rows });
+  const { out } = await runOnce(device, kernel, { rows: tokens, context: 0 }, inputs, { out: tokens * rows });
   const difference = relativeDifference(out!, productInDoubles(x, matrix.values, columns));
   assert.ok(difference < TOLERANCE, `${kernel.label}: relative difference ${difference}`);
 }
