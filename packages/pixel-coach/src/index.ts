@@ -1,4 +1,12 @@
 /** The public entry of the coach. What is exported here is kept stable; nothing imports deeper. */
+export { type CreateAgentsOptions, createAgents } from './agents/create-agents.ts';
+export { type AgentPrices, createPriceList, type PriceListOptions } from './agents/price-list.ts';
+export {
+  isNearThreshold,
+  medianReview,
+  type ReviewMaterial,
+  reviewRequest,
+} from './agents/review-request.ts';
 export type {
   Agent,
   AgentAnswer,
@@ -10,6 +18,8 @@ export type {
   Team,
 } from './agents/types.ts';
 export { AGENT_KINDS, FINISH_REASONS } from './agents/types.ts';
+export type * from './config/config.ts';
+export { configJsonSchema, type LoadedConfig, loadConfig, parseConfig } from './config/load-config.ts';
 export {
   COACH_ERROR_CODES,
   CoachError,
@@ -18,6 +28,7 @@ export {
   isCoachError,
 } from './core/errors.ts';
 export { type Amount, amountOfDollars, formatAmount, NANO_DOLLARS } from './core/money.ts';
+export { PRICE_TABLE, type Pricing } from './money/pricing.ts';
 export { isLegal, TASK_STATUSES, type TaskStatus, TRANSITIONS } from './store/status.ts';
 export type * from './store/types.ts';
 export {
