@@ -3,6 +3,8 @@
  * What is exported here is kept stable; nothing imports deeper.
  */
 
+export { type CompareOptions, compareDevices } from './backends/compare/compare-devices.ts';
+export type { DeviceComparison, OpComparison } from './backends/compare/comparison.ts';
 export { type BackendOptions, type DeviceReport, listDevices, selectBackend } from './backends/select.ts';
 export type {
   Backend,

@@ -26,6 +26,8 @@ export class KernelModule {
   readonly memory: WebAssembly.Memory;
   /** 8-bit weights need one integer product on this machine instead of two. */
   readonly hasWideDot: boolean;
+  /** Products with several tokens are faster by pairs of 16 bits on this machine. */
+  readonly hasPairDot: boolean;
   readonly #kernels: WebAssembly.Exports;
   #u8: Uint8Array<ArrayBuffer>;
   #f32: Float32Array<ArrayBuffer>;
@@ -41,6 +43,7 @@ export class KernelModule {
     this.#f32 = new Float32Array(this.memory.buffer);
     this.#i32 = new Int32Array(this.memory.buffer);
     this.hasWideDot = this.kernel('probeWideDot')(0) === 1;
+    this.hasPairDot = this.kernel('probePairs')() === 1;
   }
 
   /** The kernel of that name. Throws `bad-argument`. */
