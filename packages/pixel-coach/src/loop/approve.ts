@@ -17,7 +17,10 @@ export interface ApproveOptions {
  * Commits the attempt on the branch of its run. Tests decide, for people too: an attempt that failed its tests is refused with
  * `illegal-transition`, as is one that does not fit on the branch any more. `unknown-task`, `unknown-attempt`.
  */
-export async function approveTask(taskId: string, { store, repository, author, attemptId }: ApproveOptions): Promise<Task> {
+export async function approveTask(
+  taskId: string,
+  { store, repository, author, attemptId }: ApproveOptions,
+): Promise<Task> {
   const task = await store.getTask(taskId);
   const attempt = await chooseAttempt(store, taskId, attemptId);
   const { branch } = await store.getRun(attempt.runId);

@@ -137,7 +137,10 @@ class AttemptWork {
       generator: { name: agent.name, model },
     });
     if (commit === undefined)
-      return { kind: 'abandoned', why: 'Other changes were accepted meanwhile, and this one does not fit on top of them.' };
+      return {
+        kind: 'abandoned',
+        why: 'Other changes were accepted meanwhile, and this one does not fit on top of them.',
+      };
     return { kind: 'accepted', commit, unproven: test === null };
   }
 
@@ -152,7 +155,12 @@ class AttemptWork {
   }
 }
 
-function describeReview(review: { score: number; mustFix: readonly string[]; niceToHave: readonly string[]; summary: string }): string {
+function describeReview(review: {
+  score: number;
+  mustFix: readonly string[];
+  niceToHave: readonly string[];
+  summary: string;
+}): string {
   const { score, mustFix, niceToHave, summary } = review;
   const list = (title: string, remarks: readonly string[]): string[] =>
     remarks.length === 0 ? [] : [title, ...remarks.map((remark) => `- ${remark}`)];

@@ -32,7 +32,9 @@ export async function runCoach(options: LoopOptions): Promise<RunSummary> {
 
 /** Takes back the leases that ran out, and those of runs whose process is gone. */
 export async function recover(store: Store, emit: (event: LoopEvent) => void = () => {}): Promise<void> {
-  const dead = (await store.listRuns(1000)).filter(({ status, processId }) => status === 'running' && !isAlive(processId));
+  const dead = (await store.listRuns(1000)).filter(
+    ({ status, processId }) => status === 'running' && !isAlive(processId),
+  );
   for (const { id } of dead) await store.finishRun(id, 'interrupted');
   const taskIds = await store.recoverExpired();
   if (dead.length + taskIds.length > 0) emit({ type: 'recovered', taskIds, runIds: dead.map(({ id }) => id) });

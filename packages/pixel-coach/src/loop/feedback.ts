@@ -6,7 +6,8 @@ const END = 3000;
 // Escape sequences of terminals.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what they are made of
 const COLOURS = /\u001b\[[0-9;?]*[A-Za-z]/g;
-const TELLING = /error|fail|expected|actual|assert|not ok|✖|✗|panic|exception|traceback|undefined|timed? ?out|:\d+:\d+/i;
+const TELLING =
+  /error|fail|expected|actual|assert|not ok|✖|✗|panic|exception|traceback|undefined|timed? ?out|:\d+:\d+/i;
 
 export function trimOutput(output: string, most: number = MOST_CHARACTERS): string {
   const text = output.replace(COLOURS, '').replace(/\r\n?/g, '\n').trim();

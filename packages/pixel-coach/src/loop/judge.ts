@@ -30,7 +30,10 @@ export function pathRulesOf(context: RunContext, task: Task): PathRules {
 }
 
 /** What the models and the visible tests do not get to see: hidden tests, by glob or because the hidden command names them. */
-export function hiddenFrom({ hiddenPaths = [] }: Pick<RunContext, 'hiddenPaths'>, task: Task): (path: string) => boolean {
+export function hiddenFrom(
+  { hiddenPaths = [] }: Pick<RunContext, 'hiddenPaths'>,
+  task: Task,
+): (path: string) => boolean {
   const plan = task.hiddenTestCommand === null ? undefined : planOf(task.hiddenTestCommand);
   const named = plan?.kind === 'counted' ? plan.patterns : [];
   return picomatch([...HIDDEN_PATHS, ...hiddenPaths, ...named], { dot: true, nocase: true });
@@ -39,7 +42,11 @@ export function hiddenFrom({ hiddenPaths = [] }: Pick<RunContext, 'hiddenPaths'>
 export async function judge(
   context: RunContext,
   task: Task,
-  { snapshot, files, signal }: { readonly snapshot: Snapshot; readonly files: readonly ChangedFile[]; readonly signal: AbortSignal },
+  {
+    snapshot,
+    files,
+    signal,
+  }: { readonly snapshot: Snapshot; readonly files: readonly ChangedFile[]; readonly signal: AbortSignal },
 ): Promise<Judgement> {
   if (task.testCommand === null) return { test: null, output: '', feedback: undefined };
   const rules = pathRulesOf(context, task);
@@ -56,13 +63,19 @@ export async function judge(
     signal.throwIfAborted();
     if (!report.outcome.passed)
       return {
-        test: { ...report.outcome, passed: false },
+        test: { ...report.outcome, passed: false, hidden: true },
         output: `${output}\n\nHidden tests:\n${report.output}`,
         feedback: HIDDEN_FEEDBACK,
       };
   }
   if (task.action === 'write_tests') {
-    const feedback = await judgeNewTests(context, task, { snapshot, files, rules, milliseconds: outcome.milliseconds, signal });
+    const feedback = await judgeNewTests(context, task, {
+      snapshot,
+      files,
+      rules,
+      milliseconds: outcome.milliseconds,
+      signal,
+    });
     if (feedback !== undefined) return { test: { ...outcome, passed: false }, output, feedback };
   }
   return { test: outcome, output, feedback: undefined };
@@ -83,7 +96,11 @@ async function judgeNewTests(
   },
 ): Promise<string | undefined> {
   const command = task.testCommand ?? '';
-  const { planted, noticed, missed } = await checkMutations(context.tests, { ...request, command, context: task.context });
+  const { planted, noticed, missed } = await checkMutations(context.tests, {
+    ...request,
+    command,
+    context: task.context,
+  });
   request.signal.throwIfAborted();
   if (planted === 0)
     return 'The new tests import no source file of the repository in which a mutation could be planted, so they prove nothing.';

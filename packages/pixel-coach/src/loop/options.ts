@@ -48,16 +48,46 @@ export interface LoopOptions {
 export type LoopEvent =
   | { readonly type: 'run-started'; readonly runId: string; readonly branch: string; readonly baseCommit: string }
   | { readonly type: 'recovered'; readonly taskIds: readonly string[]; readonly runIds: readonly string[] }
-  | { readonly type: 'claimed'; readonly taskId: string; readonly title: string; readonly phase: string; readonly worker: string }
-  | { readonly type: 'attempt'; readonly taskId: string; readonly attemptId: number; readonly number: number; readonly agent: string }
+  | {
+      readonly type: 'claimed';
+      readonly taskId: string;
+      readonly title: string;
+      readonly phase: string;
+      readonly worker: string;
+    }
+  | {
+      readonly type: 'attempt';
+      readonly taskId: string;
+      readonly attemptId: number;
+      readonly number: number;
+      readonly agent: string;
+    }
   | { readonly type: 'stage'; readonly taskId: string; readonly attemptId: number; readonly stage: AttemptStage }
   | { readonly type: 'text'; readonly taskId: string; readonly attemptId: number; readonly text: string }
   | CallEvent
-  | { readonly type: 'fallback'; readonly taskId: string; readonly from: string; readonly to: string; readonly why: string }
+  | {
+      readonly type: 'fallback';
+      readonly taskId: string;
+      readonly from: string;
+      readonly to: string;
+      readonly why: string;
+    }
   | { readonly type: 'tested'; readonly taskId: string; readonly attemptId: number; readonly outcome: TestOutcome }
-  | { readonly type: 'reviewed'; readonly taskId: string; readonly attemptId: number; readonly score: number; readonly mustFix: readonly string[] }
+  | {
+      readonly type: 'reviewed';
+      readonly taskId: string;
+      readonly attemptId: number;
+      readonly score: number;
+      readonly mustFix: readonly string[];
+    }
   | { readonly type: 'rejected'; readonly taskId: string; readonly attemptId: number; readonly feedback: string }
-  | { readonly type: 'accepted'; readonly taskId: string; readonly attemptId: number; readonly commit: string; readonly unproven: boolean }
+  | {
+      readonly type: 'accepted';
+      readonly taskId: string;
+      readonly attemptId: number;
+      readonly commit: string;
+      readonly unproven: boolean;
+    }
   | { readonly type: 'needs-human'; readonly taskId: string; readonly why: string }
   | { readonly type: 'released'; readonly taskId: string; readonly why: string; readonly notBefore: number }
   | { readonly type: 'run-ended'; readonly summary: RunSummary };
@@ -81,7 +111,14 @@ export interface RunSummary {
   readonly runId: string;
   readonly branch: string;
   /** Why it ended. */
-  readonly ending: 'no-more-tasks' | 'max-tasks' | 'budget' | 'agents-unavailable' | 'interrupted' | 'paused' | 'failed';
+  readonly ending:
+    | 'no-more-tasks'
+    | 'max-tasks'
+    | 'budget'
+    | 'agents-unavailable'
+    | 'interrupted'
+    | 'paused'
+    | 'failed';
   readonly why: string;
   readonly done: number;
   readonly needsHuman: number;

@@ -92,7 +92,9 @@ export function bringIn(context: RunContext, task: Task): Promise<void> {
 
 function whyAccepted(test: TestOutcome | null, verdict: Verdict | undefined): string {
   const proof = test === null ? 'no test' : 'tests pass';
-  return verdict === undefined ? `${proof}, no review` : `${proof}, score ${verdict.review.score} by ${verdict.agent.name}`;
+  return verdict === undefined
+    ? `${proof}, no review`
+    : `${proof}, score ${verdict.review.score} by ${verdict.agent.name}`;
 }
 
 function commitMessage(context: RunContext, request: PublishRequest, cost: number): string {

@@ -17,7 +17,9 @@ export async function repositoryMap(
   const entries = [...snapshot.entries.values()]
     .filter(({ path, mode }) => mode !== '160000' && !isHidden(path))
     .toSorted((a, b) => rank(a, folders) - rank(b, folders) || (a.path < b.path ? -1 : 1));
-  const sources = entries.filter(({ path, size }) => SOURCE.test(path) && size < MOST_SOURCE_BYTES).slice(0, MOST_SOURCES);
+  const sources = entries
+    .filter(({ path, size }) => SOURCE.test(path) && size < MOST_SOURCE_BYTES)
+    .slice(0, MOST_SOURCES);
   const texts = await snapshot.readAll(sources);
   const exported = new Map(sources.map(({ path }, index) => [path, namesIn(texts[index]?.toString('utf8') ?? '')]));
   const lines: string[] = [];

@@ -14,7 +14,11 @@ import { bringIn } from './publish.ts';
 export type WorkResult =
   | { readonly kind: 'done' | 'needs-human' | 'lost' }
   /** Given back. `cause` says whether the run should go on. */
-  | { readonly kind: 'released'; readonly cause: 'unavailable' | 'budget' | 'interrupted' | 'fatal'; readonly why: string };
+  | {
+      readonly kind: 'released';
+      readonly cause: 'unavailable' | 'budget' | 'interrupted' | 'fatal';
+      readonly why: string;
+    };
 
 const DEFAULT_MAX_ATTEMPTS = 3;
 const DEFAULT_LEASE_MILLISECONDS = 60_000;
@@ -23,7 +27,9 @@ const MOST_RETRY_MILLISECONDS = 600_000;
 /** A change that does not fit on top of the others' is made anew so often before the task is given back. */
 const MOST_ABANDONED = 5;
 
-export function leaseOf({ leaseMilliseconds = DEFAULT_LEASE_MILLISECONDS }: Pick<RunContext, 'leaseMilliseconds'>): number {
+export function leaseOf({
+  leaseMilliseconds = DEFAULT_LEASE_MILLISECONDS,
+}: Pick<RunContext, 'leaseMilliseconds'>): number {
   return leaseMilliseconds;
 }
 
@@ -78,7 +84,8 @@ async function attemptWithFallbacks(context: RunContext, { lease, task, signal }
       return await runAttempt(context, { task, lease, agent, signal });
     } catch (error) {
       const next: Agent | undefined = generators[index + 1];
-      if (!isCoachError(error, 'agent-unavailable') || error.details.role === 'reviewer' || next === undefined) throw error;
+      if (!isCoachError(error, 'agent-unavailable') || error.details.role === 'reviewer' || next === undefined)
+        throw error;
       context.emit({ type: 'fallback', taskId: task.id, from: agent.name, to: next.name, why: error.message });
     }
   }
@@ -124,7 +131,10 @@ function rankOf(attempt: Attempt, reviews: readonly Review[]): number {
   const scores = reviews.filter(({ attemptId }) => attemptId === attempt.id).map(({ score }) => score);
   const counted = Math.min(attempt.test?.counted?.passed ?? 0, 9999);
   return (
-    (attempt.test?.passed ? 1_000_000 : 0) + Math.max(0, ...scores) * 20_000 + counted + (attempt.files.length > 0 ? 0.5 : 0)
+    (attempt.test?.passed ? 1_000_000 : 0) +
+    Math.max(0, ...scores) * 20_000 +
+    counted +
+    (attempt.files.length > 0 ? 0.5 : 0)
   );
 }
 
@@ -172,7 +182,11 @@ function causeOf(error: unknown): 'human' | 'unavailable' | 'budget' | 'fatal' {
 }
 
 /** Doubles with each failure in a row, with jitter; never shorter than what the server asked for. */
-function waitAfter({ retryMilliseconds = DEFAULT_RETRY_MILLISECONDS }: RunContext, failures: number, error: unknown): number {
+function waitAfter(
+  { retryMilliseconds = DEFAULT_RETRY_MILLISECONDS }: RunContext,
+  failures: number,
+  error: unknown,
+): number {
   const asked = isCoachError(error) ? Number(error.details.retryAfterMilliseconds ?? 0) : 0;
   const doubled = Math.min(retryMilliseconds * 2 ** failures, MOST_RETRY_MILLISECONDS);
   return Math.max(asked, Math.round(doubled * (0.5 + Math.random() / 2)));

@@ -44,7 +44,10 @@ export async function checkMutations(settings: TestSettings, request: MutationRe
   const isTrusted = trusting(rules, files);
   for (const { path, line, what, content } of chosen) {
     const mutated = [...files, { path, content }];
-    const { outcome } = await runTests({ ...settings, limits }, { command, snapshot, files: mutated, isTrusted, signal });
+    const { outcome } = await runTests(
+      { ...settings, limits },
+      { command, snapshot, files: mutated, isTrusted, signal },
+    );
     if (outcome.passed) missed.push(`${path}, line ${line}: ${what}`);
   }
   return { planted: chosen.length, noticed: chosen.length - missed.length, missed };
@@ -61,8 +64,12 @@ function codeUnderTest({ snapshot, files, rules, context }: MutationRequest): st
   for (const { path, content } of files)
     for (const [, name = ''] of (content ?? '').matchAll(IMPORT)) {
       const target = join(dirname(path), name);
-      const found = [target, `${target}.ts`, `${target}.js`, target.replace(/\.js$/, '.ts')].find((candidate) => snapshot.entries.has(candidate));
+      const found = [target, `${target}.ts`, `${target}.js`, target.replace(/\.js$/, '.ts')].find((candidate) =>
+        snapshot.entries.has(candidate),
+      );
       if (found !== undefined && !rules.isTest(found)) imported.add(found);
     }
-  return imported.size > 0 ? [...imported] : context.filter((path) => snapshot.entries.has(path) && !rules.isTest(path));
+  return imported.size > 0
+    ? [...imported]
+    : context.filter((path) => snapshot.entries.has(path) && !rules.isTest(path));
 }

@@ -72,9 +72,10 @@ export function mutationsOf(path: string, source: string): Mutation[] {
 /** At most `count` of `mutations`, evenly spread over them, the same ones every time. */
 export function chooseMutations(mutations: readonly Mutation[], count: number): Mutation[] {
   if (mutations.length <= count) return [...mutations];
-  return Array.from({ length: count }, (_, index) => mutations[Math.floor(((index + 0.5) * mutations.length) / count)]).filter(
-    (mutation) => mutation !== undefined,
-  );
+  return Array.from(
+    { length: count },
+    (_, index) => mutations[Math.floor(((index + 0.5) * mutations.length) / count)],
+  ).filter((mutation) => mutation !== undefined);
 }
 
 type Tree = Node & Readonly<Record<string, unknown>>;

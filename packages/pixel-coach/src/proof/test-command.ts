@@ -26,7 +26,16 @@ const DEFAULT_PATTERNS = [
 /** Words that a shell would not take literally. */
 const SHELL_SIGNS = /[;&|<>$`(){}\\!#\n]/;
 /** Options that take the next word as their value. */
-const WITH_VALUE = new Set(['--import', '--require', '-r', '--conditions', '-C', '--env-file', '--test-name-pattern', '--test-skip-pattern']);
+const WITH_VALUE = new Set([
+  '--import',
+  '--require',
+  '-r',
+  '--conditions',
+  '-C',
+  '--env-file',
+  '--test-name-pattern',
+  '--test-skip-pattern',
+]);
 const SCRIPT = /\.(js|mjs|cjs|ts|mts|cts)$/;
 
 export function planOf(command: string): TestPlan {
@@ -40,7 +49,9 @@ export function planOf(command: string): TestPlan {
     if (patterns.length === 0 && word.startsWith('-')) {
       if (word === '--test') test = true;
       else if (WITH_VALUE.has(word)) flags.push(word, words[++at] ?? '');
-      else if (!/^--test-(reporter|concurrency|isolation|timeout|shard|force-exit|coverage)|^--experimental-test-/.test(word))
+      else if (
+        !/^--test-(reporter|concurrency|isolation|timeout|shard|force-exit|coverage)|^--experimental-test-/.test(word)
+      )
         flags.push(word);
     } else patterns.push(word);
   }
