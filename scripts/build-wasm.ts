@@ -3,7 +3,7 @@
  * it, and lays both beside the TypeScript that loads them, in src/ (what tests and benchmarks run) and, once it is there, in dist/.
  */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
@@ -17,8 +17,29 @@ for (const [name, ...features] of [['relaxed', '--enable', 'relaxed-simd'], ['pl
   const settings = ['-O3', '--runtime', 'stub', '--noAssert', '--importMemory', '--enable', 'simd', ...features];
   const entry = join(source, 'assembly', 'kernels.ts');
   execFileSync(process.execPath, [compiler, entry, '-o', join(source, file), ...settings], { stdio: 'inherit' });
+  refuseStaticData(join(source, file));
   const built = join(packageFolder, 'dist');
   if (!existsSync(built)) continue;
   mkdirSync(join(built, folder), { recursive: true });
   copyFileSync(join(source, file), join(built, folder, file));
+}
+
+/**
+ * The kernels' memory belongs to who calls them, from the first bytes on: a constant that the compiler lays into memory (tables of a library's
+ * mathematics, strings) would be overwritten by weights.
+ */
+function refuseStaticData(file: string): void {
+  const DATA_SECTION = 11;
+  const bytes = readFileSync(file);
+  for (let at = 8; at < bytes.length; ) {
+    const section = bytes[at++];
+    let size = 0;
+    for (let shift = 0, more = true; more; shift += 7) {
+      const byte = bytes[at++] ?? 0;
+      size += (byte & 0x7f) * 2 ** shift;
+      more = byte >= 0x80;
+    }
+    if (section === DATA_SECTION) throw new Error(`${file} has static data: a kernel uses a table or a string.`);
+    at += size;
+  }
 }

@@ -26,7 +26,8 @@ export function sequenceStarts(sequences: Int32Array): Int32Array {
       starts[entry] = starts[entry - 1]!;
       continue;
     }
-    if (seen.has(sequence)) throw new PixelError('bad-argument', `The entries of sequence ${sequence} do not stand together.`);
+    if (seen.has(sequence))
+      throw new PixelError('bad-argument', `The entries of sequence ${sequence} do not stand together.`);
     seen.add(sequence);
     starts[entry] = entry;
   }

@@ -24,13 +24,11 @@ export function checkLosses(losses: Float32Array): Float32Array {
   );
 }
 
-/** Copies new values over old ones. Throws `bad-argument`. */
-export function replaceWeights(held: ReadonlyMap<string, Float32Array>, weights: ReadonlyMap<string, Float32Array>): void {
+/** Throws `bad-argument` for a weight that the Program does not have, or of another size. */
+export function checkWeights({ weights: held }: TrainingProgram, weights: ReadonlyMap<string, Float32Array>): void {
   for (const [name, values] of weights) {
-    const target = held.get(name);
-    if (target?.length !== values.length) {
-      throw new PixelError('bad-argument', `The training has no weight "${name}" of ${values.length} values.`);
-    }
+    const shape = held.find((weight) => weight.name === name)?.shape;
+    if (shape?.reduce((product, size) => product * size, 1) === values.length) continue;
+    throw new PixelError('bad-argument', `The training has no weight "${name}" of ${values.length} values.`);
   }
-  for (const [name, values] of weights) held.get(name)?.set(values);
 }

@@ -31,7 +31,10 @@ export interface TrainingExecutor {
    */
   gradients(batches: readonly TrainingBatch[], options?: { signal?: AbortSignal | undefined }): Promise<TrainingResult>;
   /** The losses alone: no backward pass. Throws as `gradients`. */
-  losses(batches: readonly TrainingBatch[], options?: { signal?: AbortSignal | undefined }): Promise<readonly Float32Array[]>;
+  losses(
+    batches: readonly TrainingBatch[],
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<readonly Float32Array[]>;
   /** Replaces weights by new values, flat. Throws `bad-argument` for one that is not there or of another length. */
   setWeights(weights: ReadonlyMap<string, Float32Array>): Promise<void>;
   /** Harmless twice. */

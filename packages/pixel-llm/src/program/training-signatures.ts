@@ -1,5 +1,12 @@
 /** What each op of a training Program asks of the shapes it is given, and the shape it makes: the table of training-program.ts as code. */
-import { checkedResult, type Operand, type OpOperands, SIGNATURES, type Signature, sameDimensions } from './op-signatures.ts';
+import {
+  checkedResult,
+  type Operand,
+  type OpOperands,
+  SIGNATURES,
+  type Signature,
+  sameDimensions,
+} from './op-signatures.ts';
 import type { Dimension } from './program.ts';
 import type { GradientOpName, SelfAttentionAttributes, TrainingOp, TrainingOpOf } from './training-program.ts';
 
@@ -57,7 +64,10 @@ const GRADIENT_SIGNATURES: { readonly [Name in GradientOpName]: Signature<Traini
   layerNormGradientInput: { inputs: ['f32', 'f32'], weights: [1, 1], result: sameAsFirst },
   layerNormGradientGain: { inputs: ['f32', 'f32'], weights: [0, 0], result: groupWide },
   groupSums: { inputs: ['f32'], weights: [0, 0], result: groupWide },
-  ropeGradient: { ...SIGNATURES.rope, result: (operands, op) => SIGNATURES.rope.result(operands, { ...op, op: 'rope' }) },
+  ropeGradient: {
+    ...SIGNATURES.rope,
+    result: (operands, op) => SIGNATURES.rope.result(operands, { ...op, op: 'rope' }),
+  },
   siluGradient: { inputs: ['f32', 'f32'], weights: [0, 0], result: sameAsFirst },
   geluGradient: { inputs: ['f32', 'f32'], weights: [0, 0], result: sameAsFirst },
   gatedSiluGradient: { inputs: ['f32', 'f32', 'f32'], weights: [0, 0], result: sameAsFirst },
@@ -68,7 +78,10 @@ const GRADIENT_SIGNATURES: { readonly [Name in GradientOpName]: Signature<Traini
     weights: [0, 0],
     result({ inputs: [logits, targets, d], check }) {
       const rows = [logits!.shape[0]!];
-      check(sameDimensions(targets!.shape, rows) && sameDimensions(d!.shape, rows), 'one target and one gradient a row');
+      check(
+        sameDimensions(targets!.shape, rows) && sameDimensions(d!.shape, rows),
+        'one target and one gradient a row',
+      );
       return logits!;
     },
   },

@@ -35,7 +35,12 @@ export function differentiate(program: Program, { trains = () => true }: Differe
   const loss: ForwardOp = { op: 'crossEntropy', in: ['logits', 'targets'], weights: [], out: 'loss', attributes: {} };
   for (const op of [...forward, loss]) builder.push(op);
   const backward = new Backward(builder, valuesThatLearn(forward, trains), trains);
-  backward.add('logits', { op: 'crossEntropyGradient', in: ['logits', 'targets', 'lossWeights'], weights: [], attributes: {} });
+  backward.add('logits', {
+    op: 'crossEntropyGradient',
+    in: ['logits', 'targets', 'lossWeights'],
+    weights: [],
+    attributes: {},
+  });
   for (const op of forward.toReversed()) backward.through(op);
   const gradients = backward.weightGradients();
   if (gradients.length === 0) throw new PixelError('bad-program', 'No weight of the Program learns.');
@@ -158,7 +163,10 @@ class Backward {
         this.add(a, { op: 'softmaxGradient', in: [op.out, d], weights: [], attributes: {} });
         break;
       case 'crossEntropy':
-        throw new PixelError('bad-program', `The loss inside a Program ("${op.out}", of "${c || a}") cannot be trained through.`);
+        throw new PixelError(
+          'bad-program',
+          `The loss inside a Program ("${op.out}", of "${c || a}") cannot be trained through.`,
+        );
     }
   }
 

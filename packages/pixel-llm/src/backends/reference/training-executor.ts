@@ -2,7 +2,7 @@
 import { PixelError, throwIfAborted } from '../../core/errors.ts';
 import type { TrainingOp, TrainingProgram } from '../../program/training-program.ts';
 import { checkTrainingBatch, sequenceStarts } from '../check-training-batch.ts';
-import { addTo, checkLosses, lossOps, replaceWeights } from '../training-steps.ts';
+import { addTo, checkLosses, checkWeights, lossOps } from '../training-steps.ts';
 import type { LoadTraining, TrainingBatch, TrainingExecutor, TrainingResult } from '../training-types.ts';
 import { REFERENCE_TRAINING_OPS, type TrainingOpTable, trainingOp } from './gradients/op-table.ts';
 import { loadWeights } from './load-weights.ts';
@@ -31,7 +31,10 @@ class ReferenceTrainingExecutor implements TrainingExecutor {
     this.#shapes = new Map(program.values.map(({ name, shape }) => [name, shape]));
   }
 
-  async gradients(batches: readonly TrainingBatch[], options: { signal?: AbortSignal | undefined } = {}): Promise<TrainingResult> {
+  async gradients(
+    batches: readonly TrainingBatch[],
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<TrainingResult> {
     const losses: Float32Array[] = [];
     const sums = new Map<string, Float32Array>();
     for (const batch of batches) {
@@ -42,15 +45,20 @@ class ReferenceTrainingExecutor implements TrainingExecutor {
     return { losses, gradients: sums };
   }
 
-  async losses(batches: readonly TrainingBatch[], options: { signal?: AbortSignal | undefined } = {}): Promise<Float32Array[]> {
+  async losses(
+    batches: readonly TrainingBatch[],
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<Float32Array[]> {
     const losses: Float32Array[] = [];
-    for (const batch of batches) losses.push(this.#lossOf(await this.#run(batch, lossOps(this.program), options.signal)));
+    for (const batch of batches)
+      losses.push(this.#lossOf(await this.#run(batch, lossOps(this.program), options.signal)));
     return losses;
   }
 
   async setWeights(weights: ReadonlyMap<string, Float32Array>): Promise<void> {
     this.#throwIfDisposed();
-    replaceWeights(this.#weights, weights);
+    checkWeights(this.program, weights);
+    for (const [name, values] of weights) this.#weights.get(name)?.set(values);
   }
 
   async dispose(): Promise<void> {

@@ -16,7 +16,7 @@ const THREAD_MARK = 'pixel-llm cpu thread';
 if (!isMainThread && parentPort && workerData === THREAD_MARK) {
   const port = parentPort;
   const receive = serveThread(
-    (message) => port.postMessage(message),
+    (message, transfer = []) => port.postMessage(message, transfer),
     () => port.close(),
   );
   port.on('message', (message: ToThread) => receive(message));

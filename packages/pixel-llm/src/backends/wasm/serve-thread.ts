@@ -10,13 +10,27 @@ import { COMMANDS, CONTROL, giveUp, StepGivenUp, waitWhile } from './thread-cont
 import type { FromThread, ToThread } from './thread-messages.ts';
 import { planThreads, type ThreadPlan } from './thread-plan.ts';
 import { ThreadShare } from './thread-share.ts';
+import { TrainingShare } from './training/training-share.ts';
+
+/** Sends a message to the main thread; what is transferred is no longer here. */
+export type Answer = (message: FromThread, transfer?: ArrayBuffer[]) => void;
 
 /** Returns what to do with each message. `close` ends the worker. */
-export function serveThread(answer: (message: FromThread) => void, close: () => void): (message: ToThread) => void {
+export function serveThread(answer: Answer, close: () => void): (message: ToThread) => void {
   let thread: Thread | undefined;
+  let training: TrainingShare | undefined;
   return (message) => {
     try {
-      if (message.kind === 'start') thread = new Thread(message);
+      if (message.kind === 'startTraining') {
+        training = new TrainingShare(new KernelModule(message.compiled), message.program);
+      } else if (message.kind === 'setWeights') {
+        for (const [name, values] of message.weights) training?.setWeight(name, values);
+      } else if (message.kind === 'train') {
+        const result = training!.run(message.batch, message);
+        const buffers = [result.losses, ...result.gradients.values()].map(({ buffer }) => buffer);
+        answer({ kind: 'trained', result }, buffers);
+        return;
+      } else if (message.kind === 'start') thread = new Thread(message);
       else if (message.kind === 'pack') {
         thread?.share.pack(message.name, message.firstRow, message.count, message.planes);
       } else if (message.kind === 'vector') thread?.share.setVector(message.name, message.values);

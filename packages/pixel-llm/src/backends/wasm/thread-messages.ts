@@ -1,6 +1,9 @@
 /** What the main thread and a worker say to each other while a model is loaded. Steps need no messages (thread-control.ts). */
 import type { PixelErrorCode } from '../../core/errors.ts';
 import type { Program } from '../../program/program.ts';
+import type { TrainingProgram } from '../../program/training-program.ts';
+import type { TrainingBatch } from '../training-types.ts';
+import type { BatchResult } from './training/training-share.ts';
 
 export type ToThread =
   | {
@@ -22,8 +25,16 @@ export type ToThread =
     }
   | { readonly kind: 'vector'; readonly name: string; readonly values: Float32Array<ArrayBuffer> }
   /** From here on the thread takes commands, and no messages. */
-  | { readonly kind: 'serve' };
+  | { readonly kind: 'serve' }
+  | ToTrainingThread;
+
+/** A thread that trains is asked by messages all along: a batch takes far longer than a message. */
+export type ToTrainingThread =
+  | { readonly kind: 'startTraining'; readonly compiled: WebAssembly.Module; readonly program: TrainingProgram }
+  | { readonly kind: 'setWeights'; readonly weights: ReadonlyMap<string, Float32Array> }
+  | { readonly kind: 'train'; readonly batch: TrainingBatch; readonly withGradients: boolean };
 
 export type FromThread =
   | { readonly kind: 'done' }
+  | { readonly kind: 'trained'; readonly result: BatchResult }
   | { readonly kind: 'failed'; readonly code: PixelErrorCode; readonly message: string };

@@ -212,7 +212,7 @@ class ThreadClient implements ShareLoader {
   #receive(message: FromThread, onLoss: (error: PixelError) => void): void {
     const answer = this.#answer;
     this.#answer = undefined;
-    if (message.kind === 'done') {
+    if (message.kind !== 'failed') {
       answer?.resolve();
       return;
     }

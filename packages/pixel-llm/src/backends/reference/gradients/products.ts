@@ -2,7 +2,12 @@
 import { PixelError } from '../../../core/errors.ts';
 
 /** d [T, rows], matrix [rows, columns] -> [T, columns] */
-export function matmulGradientInput(d: Float32Array, matrix: Float32Array, rows: number, columns: number): Float32Array {
+export function matmulGradientInput(
+  d: Float32Array,
+  matrix: Float32Array,
+  rows: number,
+  columns: number,
+): Float32Array {
   const count = d.length / rows;
   const out = new Float32Array(count * columns);
   const sums = new Float64Array(columns);
@@ -40,7 +45,8 @@ export function sumRows(d: Float32Array, n: number): Float32Array {
 export function embedGradient(ids: Int32Array, d: Float32Array, vocab: number, dim: number): Float32Array {
   const sums = new Float64Array(vocab * dim);
   ids.forEach((id, row) => {
-    if (id < 0 || id >= vocab) throw new PixelError('bad-argument', `Token ${id} is not in the vocabulary of ${vocab} tokens.`);
+    if (id < 0 || id >= vocab)
+      throw new PixelError('bad-argument', `Token ${id} is not in the vocabulary of ${vocab} tokens.`);
     for (let i = 0; i < dim; i++) sums[id * dim + i]! += d[row * dim + i]!;
   });
   return Float32Array.from(sums);

@@ -68,7 +68,11 @@ interface HeadOfEntry {
   readonly scores: readonly number[];
 }
 
-function forEachHead({ q, k, starts }: Heads, attributes: SelfAttentionAttributes, visit: (head: HeadOfEntry) => void): void {
+function forEachHead(
+  { q, k, starts }: Heads,
+  attributes: SelfAttentionAttributes,
+  visit: (head: HeadOfEntry) => void,
+): void {
   const { heads, kvHeads, headDim, scale, softcap, window = Infinity } = attributes;
   for (let entry = 0; entry < starts.length; entry++) {
     const first = Math.max(starts[entry]!, entry - window + 1);
