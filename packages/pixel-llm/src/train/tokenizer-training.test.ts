@@ -23,7 +23,10 @@ test('a trained tokenizer gives every text back, also one it has never seen', as
 test('frequent words are one token each', async () => {
   const tokenizer = createTokenizer(await trainTokenizer(TEXTS, { vocabulary: 300 }));
   const tokens = tokenizer.encode('a cat the mat', { addSpecial: false });
-  assert.deepEqual(Array.from(tokens, (token) => tokenizer.decode([token])), ['a', ' cat', ' the', ' mat']);
+  assert.deepEqual(
+    Array.from(tokens, (token) => tokenizer.decode([token])),
+    ['a', ' cat', ' the', ' mat'],
+  );
 });
 
 test('a corpus without repeated pairs gives a smaller vocabulary', async () => {

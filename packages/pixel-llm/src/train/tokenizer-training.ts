@@ -56,12 +56,19 @@ async function countWords(texts: Iterable<string> | AsyncIterable<string>, name:
 }
 
 /** Extends `names` by what each merge makes; returns the merges as GGUF writes them. */
-function learnMerges(counts: ReadonlyMap<string, number>, names: string[], firstByte: number, vocabulary: number): string[] {
+function learnMerges(
+  counts: ReadonlyMap<string, number>,
+  names: string[],
+  firstByte: number,
+  vocabulary: number,
+): string[] {
   const byteTokens = new Map(CHARACTER_OF_BYTE.map((character, byte) => [character, firstByte + byte]));
-  const words = [...counts].map(([text, count]): Word => ({
-    tokens: Array.from(toByteLevel(text), (character) => byteTokens.get(character)!),
-    count,
-  }));
+  const words = [...counts].map(
+    ([text, count]): Word => ({
+      tokens: Array.from(toByteLevel(text), (character) => byteTokens.get(character)!),
+      count,
+    }),
+  );
   const pairs = new PairCounts(words);
   const merges: string[] = [];
   while (names.length < vocabulary) {
@@ -141,7 +148,10 @@ function split(pair: number): [left: number, right: number] {
 }
 
 function comesBefore(pair: number, other: number, names: readonly string[]): boolean {
-  const text = (ids: number): string => split(ids).map((id) => names[id]).join(' ');
+  const text = (ids: number): string =>
+    split(ids)
+      .map((id) => names[id])
+      .join(' ');
   return text(pair) < text(other);
 }
 

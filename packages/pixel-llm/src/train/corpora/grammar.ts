@@ -2,7 +2,7 @@
  * A grammar is one function that writes by making choices. Run forwards, it writes a text; run along a given text, it says whether
  * the text could have been written, and how likely it was. So what judges a text cannot drift from what writes it.
  */
-import { philox } from '../../backends/reference/random.ts';
+import { choiceSource } from '../../core/random.ts';
 
 /** What a grammar's function writes with. Every choice is uniform. */
 export interface Writer {
@@ -12,14 +12,6 @@ export interface Writer {
 }
 
 export type Grammar = (writer: Writer) => void;
-
-/** Uniform whole numbers below a bound: the same for the same seed and example, whatever was asked for before. */
-export function choiceSource(seed: number, example: number): (bound: number) => number {
-  const key = [seed % 2 ** 32, Math.floor(seed / 2 ** 32)] as const;
-  const [low, high] = [example % 2 ** 32, Math.floor(example / 2 ** 32)];
-  let counter = 0;
-  return (bound) => Math.floor((philox([counter++, low, high, 0], key)[0] / 2 ** 32) * bound);
-}
 
 /** The text of one example: a function of seed and number alone. */
 export function writeText(grammar: Grammar, seed: number, example: number): string {

@@ -64,7 +64,9 @@ function path(text: string): string | undefined {
 function containment(text: string): string | undefined {
   const asked = /Is the (\w+) in the (\w+)\?$/.exec(text);
   if (!asked) return undefined;
-  const holder = new Map(Array.from(text.matchAll(/The (\w+) is in the (\w+)\./g), ([, thing = '', by = '']) => [thing, by]));
+  const holder = new Map(
+    Array.from(text.matchAll(/The (\w+) is in the (\w+)\./g), ([, thing = '', by = '']) => [thing, by]),
+  );
   for (let place = holder.get(asked[1]!); place; place = holder.get(place)) if (place === asked[2]) return 'yes';
   return 'no';
 }
@@ -77,7 +79,8 @@ function size(text: string): string | undefined {
     if (word === 'larger') link(larger, b, a, true);
     else link(larger, a, b, true);
   }
-  const reaches = (from: string, to: string): boolean => (larger.get(from) ?? []).some(([next]) => next === to || reaches(next, to));
+  const reaches = (from: string, to: string): boolean =>
+    (larger.get(from) ?? []).some(([next]) => next === to || reaches(next, to));
   const [, a = '', word, b = ''] = asked;
   if (reaches(b, a)) return word === 'larger' ? 'yes' : 'no';
   return reaches(a, b) ? (word === 'smaller' ? 'yes' : 'no') : undefined;
@@ -85,7 +88,10 @@ function size(text: string): string | undefined {
 
 function coordinates(text: string): string | undefined {
   const points = new Map(
-    Array.from(text.matchAll(/The (\w+) is at \((-?\d+), (-?\d+)\)\./g), ([, thing = '', x, y]) => [thing, [Number(x), Number(y)] as const]),
+    Array.from(text.matchAll(/The (\w+) is at \((-?\d+), (-?\d+)\)\./g), ([, thing = '', x, y]) => [
+      thing,
+      [Number(x), Number(y)] as const,
+    ]),
   );
   const at = /What is at \((-?\d+), (-?\d+)\)\?$/.exec(text);
   if (at) {
@@ -93,7 +99,9 @@ function coordinates(text: string): string | undefined {
     return things.length === 1 ? `the ${things[0]![0]}` : undefined;
   }
   const [, a, kind, b] =
-    /(?:Is|Where is|How many steps is it from) the (\w+)(?: (further right than|higher than|to) the (\w+))?\?$/.exec(text) ?? [];
+    /(?:Is|Where is|How many steps is it from) the (\w+)(?: (further right than|higher than|to) the (\w+))?\?$/.exec(
+      text,
+    ) ?? [];
   const from = points.get(a ?? '');
   if (!from) return undefined;
   if (kind === undefined) return `(${from[0]}, ${from[1]})`;

@@ -3,7 +3,7 @@
  * not matter; ways through rooms; what is in what; what is larger; coordinates and regions of a map.
  * The example of a number is a function of seed and number; solve-spatial.ts answers from the text alone.
  */
-import { choiceSource } from './grammar.ts';
+import { choiceSource } from '../../core/random.ts';
 
 export const SPATIAL_KINDS = ['relation', 'path', 'containment', 'size', 'coordinates', 'region'] as const;
 export type SpatialKind = (typeof SPATIAL_KINDS)[number];
@@ -153,7 +153,9 @@ function containment(draw: Draw): Omit<SpatialExample, 'kind'> {
   const [thing, other] = draw.some(THINGS, 2) as [string, string];
   const chain = [thing, ...holders.slice(0, depth)];
   const apart = [other, ...holders.slice(depth)];
-  const facts = [chain, apart].flatMap((list) => list.slice(1).map((holder, i) => `The ${list[i]} is in the ${holder}.`));
+  const facts = [chain, apart].flatMap((list) =>
+    list.slice(1).map((holder, i) => `The ${list[i]} is in the ${holder}.`),
+  );
   const asked = 1 + draw.below(depth);
   const isIn = draw.below(2) === 0;
   const holder = isIn ? chain[asked]! : draw.pick(apart.slice(1));
@@ -169,7 +171,9 @@ function size(draw: Draw): Omit<SpatialExample, 'kind'> {
   const things = draw.some(THINGS, 3 + draw.below(6));
   const facts = things.slice(1).map((larger, i) => {
     const smaller = things[i]!;
-    return draw.below(2) === 0 ? `The ${larger} is larger than the ${smaller}.` : `The ${smaller} is smaller than the ${larger}.`;
+    return draw.below(2) === 0
+      ? `The ${larger} is larger than the ${smaller}.`
+      : `The ${smaller} is smaller than the ${larger}.`;
   });
   const [a, b] = draw.some([...things.keys()], 2) as [number, number];
   const word = draw.pick(['larger', 'smaller']);
@@ -185,7 +189,9 @@ const COORDINATE_QUESTIONS = ['at', 'where', 'right', 'higher', 'steps'] as cons
 /** Things at points of a small map; x grows to the right, y upwards. */
 function coordinates(draw: Draw): Omit<SpatialExample, 'kind'> {
   const things = draw.some(THINGS, 2 + draw.below(5));
-  const points = draw.some([...Array(100).keys()], things.length).map((cell) => ({ x: cell % 10, y: Math.floor(cell / 10) }));
+  const points = draw
+    .some([...Array(100).keys()], things.length)
+    .map((cell) => ({ x: cell % 10, y: Math.floor(cell / 10) }));
   const facts = things.map((thing, i) => `The ${thing} is at (${points[i]!.x}, ${points[i]!.y}).`);
   const [a, b] = draw.some([...things.keys()], 2) as [number, number];
   const [from, to] = [points[a]!, points[b]!];

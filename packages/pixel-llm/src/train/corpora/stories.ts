@@ -9,8 +9,12 @@ const NAMES = split(
   'Pim Dot Lumi Tavo Rue Kip Zola Bix Nori Fenn Oda Milo Juno Wren Sol Tiki Vela Hob Ines Moss Yara Quin Lark Ember Pico Suri Ash Bram Cleo Dune Elia Fig',
 );
 const KINDS = split('pixel square sprite voxel glyph cursor ghost robot fox owl turtle moth frog mouse whale bee');
-const TRAITS = split('small brave shy curious sleepy cheerful careful clever gentle hungry lonely proud quick quiet silly stubborn');
-const COLORS = split('red orange yellow green teal blue violet pink white black grey golden silver brown amber crimson');
+const TRAITS = split(
+  'small brave shy curious sleepy cheerful careful clever gentle hungry lonely proud quick quiet silly stubborn',
+);
+const COLORS = split(
+  'red orange yellow green teal blue violet pink white black grey golden silver brown amber crimson',
+);
 const THINGS = split(
   'lantern key shell rope map bell feather mirror ribbon stone umbrella kite spoon wheel candle drum needle button flute basket ladder hat marble seed lamp coin compass broom net blanket whistle cup',
 );
@@ -32,9 +36,16 @@ const HOMES = [
   'between two hills',
   'at the end of the long road',
 ] as const;
-const PLACES = split('river field cave beach garden market hill well gate bridge orchard swamp desert harbor mill ruins');
+const PLACES = split(
+  'river field cave beach garden market hill well gate bridge orchard swamp desert harbor mill ruins',
+);
 const TIMES = split('morning afternoon evening night');
-const WEATHERS = ['The sun was shining', 'It was raining', 'The wind was loud', 'Everything was covered in fog'] as const;
+const WEATHERS = [
+  'The sun was shining',
+  'It was raining',
+  'The wind was loud',
+  'Everything was covered in fog',
+] as const;
 const WISHES = [
   'wanted to see the whole map',
   'wanted to find a new friend',
@@ -52,7 +63,11 @@ const WORRIES = split('sad afraid worried upset');
 /** What goes wrong, and how a thing solves it. */
 const PROBLEMS = [
   { trouble: 'had fallen into a deep hole', help: 'let the %t down into the hole', done: 'climbed out' },
-  { trouble: 'could not find the way home', help: 'held up the %t so that it could be seen from far away', done: 'saw the way again' },
+  {
+    trouble: 'could not find the way home',
+    help: 'held up the %t so that it could be seen from far away',
+    done: 'saw the way again',
+  },
   { trouble: 'was stuck between two tiles', help: 'pushed the %t between the tiles', done: 'came free' },
   { trouble: 'had lost all color', help: 'shared the color of the %t', done: 'was bright again' },
   { trouble: 'was too tired to walk', help: 'made a little cart out of the %t', done: 'could ride all the way' },
