@@ -1,6 +1,6 @@
 /**
- * Builds the WebAssembly kernels: `node scripts/build-wasm.ts` compiles backends/wasm/assembly twice, with relaxed SIMD and without
- * it, and lays both beside the TypeScript that loads them, in src/ (what tests and benchmarks run) and, once it is there, in dist/.
+ * Builds the WebAssembly kernels: `node scripts/build-wasm.ts` compiles two modules of backends/wasm/assembly (what runs models, what
+ * trains them) twice, with relaxed SIMD and without it, and lays them beside the TypeScript that loads them, in src/ (what tests and benchmarks run) and, once it is there, in dist/.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
@@ -12,10 +12,14 @@ const folder = join('backends', 'wasm');
 const source = join(packageFolder, 'src', folder);
 const compiler = join(dirname(createRequire(import.meta.url).resolve('assemblyscript/package.json')), 'bin', 'asc.js');
 
-for (const [name, ...features] of [['relaxed', '--enable', 'relaxed-simd'], ['plain']]) {
-  const file = `kernels-${name}.wasm`;
+const BUILDS = { relaxed: ['--enable', 'relaxed-simd'], plain: [] };
+const modules = ['kernels', 'training'].flatMap((set) =>
+  Object.entries(BUILDS).map(([name, features]) => ({ set, file: `${set}-${name}.wasm`, features })),
+);
+
+for (const { set, file, features } of modules) {
   const settings = ['-O3', '--runtime', 'stub', '--noAssert', '--importMemory', '--enable', 'simd', ...features];
-  const entry = join(source, 'assembly', 'kernels.ts');
+  const entry = join(source, 'assembly', `${set}.ts`);
   execFileSync(process.execPath, [compiler, entry, '-o', join(source, file), ...settings], { stdio: 'inherit' });
   refuseStaticData(join(source, file));
   const built = join(packageFolder, 'dist');

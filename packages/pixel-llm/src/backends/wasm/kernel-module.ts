@@ -5,6 +5,9 @@ import { PixelError } from '../../core/errors.ts';
 
 export type KernelBuild = 'relaxed' | 'plain';
 
+/** What runs models (assembly/kernels.ts), and what trains them (assembly/training.ts). */
+export type KernelSet = 'kernels' | 'training';
+
 /** Every kernel takes and returns numbers: byte addresses, counts, factors. */
 export type Kernel = (...operands: number[]) => number;
 
@@ -26,6 +29,8 @@ export class KernelModule {
   readonly memory: WebAssembly.Memory;
   /** 8-bit weights need one integer product on this machine instead of two. */
   readonly hasWideDot: boolean;
+  /** Products with several tokens are faster by pairs of 16 bits on this machine. */
+  readonly hasPairDot: boolean;
   readonly #kernels: WebAssembly.Exports;
   #u8: Uint8Array<ArrayBuffer>;
   #f32: Float32Array<ArrayBuffer>;
@@ -41,6 +46,7 @@ export class KernelModule {
     this.#f32 = new Float32Array(this.memory.buffer);
     this.#i32 = new Int32Array(this.memory.buffer);
     this.hasWideDot = this.kernel('probeWideDot')(0) === 1;
+    this.hasPairDot = this.kernel('probePairs')() === 1;
   }
 
   /** The kernel of that name. Throws `bad-argument`. */

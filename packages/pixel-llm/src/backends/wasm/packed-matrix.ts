@@ -18,8 +18,8 @@ export interface ProductOperands {
   readonly out: number;
   /** [rows, padded to four] f32, or 0 for none. */
   readonly bias: number;
-  /** The matrix's scratchBytes. */
-  readonly panels: number;
+  /** As many bytes as the matrix's productScratchBytes says. */
+  readonly scratch: number;
 }
 
 export class PackedMatrix {
@@ -30,6 +30,7 @@ export class PackedMatrix {
   readonly #module: KernelModule;
   readonly #pack: Kernel;
   readonly #product: Kernel;
+  readonly #tiles: Kernel | undefined;
   readonly #row: Kernel;
 
   /** Takes the memory; `pack` fills it. Throws `out-of-memory`. */
@@ -42,12 +43,19 @@ export class PackedMatrix {
     this.#address = module.take(packedBytes(format, rows, columns));
     this.#pack = module.kernel(`pack${name}`);
     this.#product = module.kernel(`product${name}${name === 'Q8_0' && !module.hasWideDot ? 'Split' : ''}`);
+    if (format.isInteger) this.#tiles = module.kernel(`tiles${name}${hasPairs(module, name) ? 'Pairs' : ''}`);
     this.#row = module.kernel(`row${name}`);
   }
 
-  /** Bytes of scratch that packing, products and rows need. */
+  /** Bytes of scratch that packing and rows need. */
   get scratchBytes(): number {
     return Math.max(this.format.isInteger ? panelBytes(this.columns) : 0, 16 * this.columns + 512);
+  }
+
+  /** Bytes of scratch that a product with so many tokens needs. */
+  productScratchBytes(tokens: number): number {
+    if (!this.format.isInteger || tokens === 1) return 0;
+    return this.#module.kernel('tileScratch')(this.columns / 32, tokens);
   }
 
   /**
@@ -73,10 +81,13 @@ export class PackedMatrix {
   }
 
   /** [tokens, columns] x [rows, columns] -> [tokens, rows], plus bias. */
-  product({ tokens, x, quantized, meta, out, bias, panels }: ProductOperands): void {
+  product({ tokens, x, quantized, meta, out, bias, scratch }: ProductOperands): void {
     const { rows, columns } = this;
-    if (this.format.isInteger) {
-      this.#product(this.#address, rows, columns / 32, quantized, meta, tokens, out, 4 * rows, bias, panels);
+    const [address, blocks] = [this.#address, columns / 32];
+    if (this.format.isInteger && tokens === 1) {
+      this.#product(address, rows, blocks, quantized, meta, out, bias);
+    } else if (this.#tiles) {
+      this.#tiles(address, rows, blocks, quantized, meta, tokens, out, 4 * rows, bias, scratch);
     } else {
       this.#product(this.#address, rows, columns, x, tokens, out, 4 * rows, bias);
     }
@@ -102,6 +113,11 @@ export class PackedMatrix {
     }
     if (!kept) throw new PixelError('not-finite', 'Some weights are infinite or not numbers.');
   }
+}
+
+/** 8-bit weights need them, too, where the relaxed dot product takes them for signed. */
+function hasPairs(module: KernelModule, name: string): boolean {
+  return module.hasPairDot || (name === 'Q8_0' && !module.hasWideDot);
 }
 
 /** Four rows of a plane, to the next multiple of 64. */

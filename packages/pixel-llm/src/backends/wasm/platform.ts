@@ -1,9 +1,8 @@
 /**
- * What the device `cpu` needs from where it runs: the compiled kernels' bytes, and threads. Browsers fetch and start web workers;
+ * What the device `cpu` needs from where it runs: the compiled kernels, and threads. web-threads.ts is what browsers have;
  * node.ts installs what Node does instead.
  */
-import { PixelError } from '../../core/errors.ts';
-import type { KernelBuild } from './kernel-module.ts';
+import type { KernelBuild, KernelSet } from './kernel-module.ts';
 
 /** A thread, as both web workers and Node's have it. */
 export interface WorkerHandle {
@@ -16,29 +15,22 @@ export interface WorkerHandle {
 }
 
 export interface CpuPlatform {
-  readKernels(build: KernelBuild): Promise<Uint8Array<ArrayBuffer>>;
+  compileKernels(build: KernelBuild, set: KernelSet): Promise<WebAssembly.Module>;
   /** Undefined where threads cannot share memory. */
   readonly startWorker: (() => WorkerHandle) | undefined;
   /** Threads worth using: physical cores, as far as can be known. */
   readonly cores: number;
 }
 
-let platform: CpuPlatform = {
-  async readKernels(build) {
-    const response = await fetch(new URL(`./kernels-${build}.wasm`, import.meta.url));
-    if (!response.ok) {
-      throw new PixelError('http', `The kernels (${response.url}) cannot be fetched: ${response.status}.`);
-    }
-    return new Uint8Array(await response.arrayBuffer());
-  },
-  startWorker: undefined,
-  cores: 1,
-};
+let platform: CpuPlatform | undefined;
 
+/** What the device is to use here: called by node.ts. */
 export function installCpuPlatform(installed: CpuPlatform): void {
   platform = installed;
 }
 
-export function cpuPlatform(): CpuPlatform {
+/** What was installed; without that, what `found` finds. */
+export function cpuPlatform(found: () => CpuPlatform): CpuPlatform {
+  platform ??= found();
   return platform;
 }

@@ -41,14 +41,19 @@ void test('a weight that is not finite is refused when it is packed', () => {
   }
 });
 
-void test('8-bit weights come out the same by one integer product or by two', () => {
-  const type = typeNamed('Q8_0');
-  const blocks = randomBlocks(type, (24 * 256) / 32);
-  const x = randomFloats(TOKENS * 256);
-  const module = kernels('relaxed');
-  const once = multiply(module, packed(module, type, blocks, 24, 256), x);
-  Object.defineProperty(module, 'hasWideDot', { value: false });
-  assert.deepEqual(multiply(module, packed(module, type, blocks, 24, 256), x), once);
+void test('products come out the same whichever way a machine multiplies', () => {
+  for (const name of ['Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K']) {
+    const type = typeNamed(name);
+    const blocks = randomBlocks(type, (24 * 512) / type.blockElements);
+    const x = randomFloats(TOKENS * 512);
+    const found = [true, false].map((isPairs) => {
+      const module = kernels('relaxed');
+      Object.defineProperty(module, 'hasPairDot', { value: isPairs });
+      if (!isPairs) Object.defineProperty(module, 'hasWideDot', { value: false });
+      return multiply(module, packed(module, type, blocks, 24, 512), x);
+    });
+    assert.deepEqual(found[0], found[1], name);
+  }
 });
 
 function checkMatrix(build: KernelBuild, type: TensorType, rows: number, columns: number): void {
@@ -101,7 +106,7 @@ function multiply(module: KernelModule, matrix: PackedMatrix, x: Float32Array, b
     meta: module.take(20 * Math.ceil(x.length / 32)),
     out: module.take(4 * tokens * rows + 64),
     bias: bias ? place(bias) : 0,
-    panels: module.take(matrix.scratchBytes),
+    scratch: module.take(matrix.productScratchBytes(tokens)),
   };
   if (matrix.format.isInteger) {
     module.kernel('quantizeRows')(operands.x, x.length / 32, operands.quantized, operands.meta);

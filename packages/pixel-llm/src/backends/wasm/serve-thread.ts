@@ -4,45 +4,45 @@
 import { PixelError } from '../../core/errors.ts';
 import type { Program } from '../../program/program.ts';
 import { KernelModule } from './kernel-module.ts';
+import type { Planes } from './load-shares.ts';
 import { SharedExchange } from './shared-exchange.ts';
 import { decodeStep, type WantedValue } from './shared-step.ts';
 import { COMMANDS, CONTROL, giveUp, StepGivenUp, waitWhile } from './thread-control.ts';
-import type { FromThread, ToThread } from './thread-messages.ts';
-import { planThreads, type ThreadPlan } from './thread-plan.ts';
+import type { FromThread, FromTrainingThread, ToThread, ToTrainingThread } from './thread-messages.ts';
+import { type PlanStep, planThreads, type ThreadPlan } from './thread-plan.ts';
 import { ThreadShare } from './thread-share.ts';
-import { TrainingShare } from './training/training-share.ts';
+import { isForTraining, serveTraining } from './training/serve-training.ts';
 
-/** Sends a message to the main thread; what is transferred is no longer here. */
-export type Answer = (message: FromThread, transfer?: ArrayBuffer[]) => void;
-
-/** Returns what to do with each message. `close` ends the worker. */
-export function serveThread(answer: Answer, close: () => void): (message: ToThread) => void {
+/** Returns what to do with each message. `answer` transfers the buffers it is given; `close` ends the worker. */
+export function serveThread(
+  answer: (message: FromThread | FromTrainingThread, transfer: readonly ArrayBuffer[]) => void,
+  close: () => void,
+): (message: ToThread | ToTrainingThread) => void {
   let thread: Thread | undefined;
-  let training: TrainingShare | undefined;
+  const train = serveTraining(answer);
   return (message) => {
+    if (isForTraining(message)) {
+      train(message);
+      return;
+    }
     try {
-      if (message.kind === 'startTraining') {
-        training = new TrainingShare(new KernelModule(message.compiled), message.program);
-      } else if (message.kind === 'setWeights') {
-        for (const [name, values] of message.weights) training?.setWeight(name, values);
-      } else if (message.kind === 'train') {
-        const result = training!.run(message.batch, message);
-        const buffers = [result.losses, ...result.gradients.values()].map(({ buffer }) => buffer);
-        answer({ kind: 'trained', result }, buffers);
-        return;
-      } else if (message.kind === 'start') thread = new Thread(message);
+      let planes: Planes = [];
+      if (message.kind === 'start') thread = new Thread(message);
       else if (message.kind === 'pack') {
-        thread?.share.pack(message.name, message.firstRow, message.count, message.planes);
-      } else if (message.kind === 'vector') thread?.share.setVector(message.name, message.values);
+        planes = thread?.share.pack(message.name, message.firstRow, message.count, message.planes) ?? [];
+      } else if (message.kind === 'vectors') thread?.share.setVectors(message.vectors);
       else {
         thread?.serve();
         close();
         return;
       }
-      answer({ kind: 'done' });
+      answer(
+        { kind: 'done', planes },
+        planes.map(({ buffer }) => buffer),
+      );
     } catch (error) {
       const code = error instanceof PixelError ? error.code : 'device-lost';
-      answer({ kind: 'failed', code, message: error instanceof Error ? error.message : String(error) });
+      answer({ kind: 'failed', code, message: error instanceof Error ? error.message : String(error) }, []);
     }
   };
 }
@@ -99,11 +99,11 @@ class Thread {
     this.#exchange.begin(step.buffers);
     try {
       this.share.begin(step.batch);
-      for (const [index, { kind, ...rest }] of this.#plan.steps.entries()) {
+      for (const [index, planned] of this.#plan.steps.entries()) {
         this.share.run(index, step.batch);
-        if (kind !== 'op' || step.wanted.length === 0) continue;
-        const out = 'op' in rest ? rest.op.out : '';
-        for (const wanted of step.wanted) if (wanted.name === out) this.#publish(wanted);
+        if (step.wanted.length === 0) continue;
+        const written = writtenBy(planned);
+        for (const wanted of step.wanted) if (wanted.name === written) this.#publish(wanted);
       }
     } catch (error) {
       if (!(error instanceof StepGivenUp) || error.isLost) throw error;
@@ -121,4 +121,10 @@ class Thread {
       shared.set(this.#module.f32.subarray(from, from + local.width), row * width + (cuts?.[this.#thread] ?? 0));
     }
   }
+}
+
+/** The value that stands, in whole or in this thread's part, after a step. Of an embedding, a thread has but some rows until they are exchanged. */
+function writtenBy(step: PlanStep): string | undefined {
+  if (step.kind === 'op') return step.op.op === 'embed' ? undefined : step.op.out;
+  return step.kind === 'exchange-tokens' ? step.value : undefined;
 }

@@ -3,6 +3,7 @@ import type { PixelErrorCode } from '../../core/errors.ts';
 import type { Program } from '../../program/program.ts';
 import type { TrainingProgram } from '../../program/training-program.ts';
 import type { TrainingBatch } from '../training-types.ts';
+import type { Planes } from './load-shares.ts';
 import type { BatchResult } from './training/training-share.ts';
 
 export type ToThread =
@@ -21,12 +22,16 @@ export type ToThread =
       readonly name: string;
       readonly firstRow: number;
       readonly count: number;
-      readonly planes: readonly Uint8Array<ArrayBuffer>[];
+      readonly planes: Planes;
     }
-  | { readonly kind: 'vector'; readonly name: string; readonly values: Float32Array<ArrayBuffer> }
+  | { readonly kind: 'vectors'; readonly vectors: ReadonlyMap<string, Float32Array<ArrayBuffer>> }
   /** From here on the thread takes commands, and no messages. */
-  | { readonly kind: 'serve' }
-  | ToTrainingThread;
+  | { readonly kind: 'serve' };
+
+export type FromThread =
+  /** Planes that were packed go back, to be filled again. */
+  | { readonly kind: 'done'; readonly planes: Planes }
+  | { readonly kind: 'failed'; readonly code: PixelErrorCode; readonly message: string };
 
 /** A thread that trains is asked by messages all along: a batch takes far longer than a message. */
 export type ToTrainingThread =
@@ -34,7 +39,7 @@ export type ToTrainingThread =
   | { readonly kind: 'setWeights'; readonly weights: ReadonlyMap<string, Float32Array> }
   | { readonly kind: 'train'; readonly batch: TrainingBatch; readonly withGradients: boolean };
 
-export type FromThread =
-  | { readonly kind: 'done' }
+export type FromTrainingThread =
+  | { readonly kind: 'ready' }
   | { readonly kind: 'trained'; readonly result: BatchResult }
   | { readonly kind: 'failed'; readonly code: PixelErrorCode; readonly message: string };

@@ -3,11 +3,10 @@ export { attendPage, beginHeads, finishHeads, storeKeyValue, widenPage } from '.
 export { probeWideDot } from './dot';
 export { add, gatedGelu, gatedSilu, gelu, mul, scale, silu } from './elementwise';
 export { packBF16, packF16, packF32, productBF16, productF16, productF32, rowBF16, rowF16, rowF32 } from './floats';
-export { gemm, gemmScratchBytes } from './gemm';
-export * from './gradients';
 export { layerNorm, rmsNorm, softmax } from './norms';
 export * from './pack';
 export * from './products';
 export { quantizeRows, roundRows } from './quantize';
 export { rope } from './rope';
-export { attendSequence, attendSequenceGradient, attentionScratchBytes } from './self-attention';
+export * from './tile-products';
+export { probePairs, tileScratch } from './tiles';

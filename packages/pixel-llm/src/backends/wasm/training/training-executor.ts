@@ -10,6 +10,7 @@ import { addTo, checkLosses, checkWeights } from '../../training-steps.ts';
 import type { LoadTraining, TrainingBatch, TrainingExecutor, TrainingResult } from '../../training-types.ts';
 import { type KernelBuild, KernelModule, supportedBuild } from '../kernel-module.ts';
 import { cpuPlatform } from '../platform.ts';
+import { webPlatform } from '../web-threads.ts';
 import { type BatchResult, TrainingShare } from './training-share.ts';
 import { TrainingWorker } from './training-worker.ts';
 
@@ -30,8 +31,8 @@ export interface TrainingThread {
 export function loadCpuTraining({ threads, build = supportedBuild() }: CpuTrainingOptions = {}): LoadTraining {
   return async (program, source, options = {}) => {
     const weights = await loadWeights(program, source, options);
-    const { startWorker, cores, readKernels } = cpuPlatform();
-    const compiled = await WebAssembly.compile(await readKernels(build));
+    const { startWorker, cores, compileKernels } = cpuPlatform(webPlatform);
+    const compiled = await compileKernels(build, 'training');
     const count = startWorker ? (threads ?? cores) : 1;
     const team: TrainingThread[] =
       count === 1 || !startWorker

@@ -3,20 +3,20 @@ import { PixelError } from '../../../core/errors.ts';
 import type { TrainingProgram } from '../../../program/training-program.ts';
 import type { TrainingBatch } from '../../training-types.ts';
 import type { WorkerHandle } from '../platform.ts';
-import type { FromThread, ToTrainingThread } from '../thread-messages.ts';
+import type { FromTrainingThread, ToTrainingThread } from '../thread-messages.ts';
 import type { TrainingThread } from './training-executor.ts';
 import type { BatchResult } from './training-share.ts';
 
 export class TrainingWorker implements TrainingThread {
   readonly #worker: WorkerHandle;
   readonly #started: Promise<unknown>;
-  #answer: PromiseWithResolvers<FromThread> | undefined;
+  #answer: PromiseWithResolvers<FromTrainingThread> | undefined;
   #lost: PixelError | undefined;
 
   constructor(worker: WorkerHandle, compiled: WebAssembly.Module, program: TrainingProgram) {
     this.#worker = worker;
     worker.listen(
-      (message) => this.#answer?.resolve(message as FromThread),
+      (message) => this.#answer?.resolve(message as FromTrainingThread),
       (reason) => this.#lose(`A training thread ended: ${reason}. Go on from the last checkpoint.`),
     );
     this.#started = this.#ask({ kind: 'startTraining', compiled, program });
@@ -40,7 +40,7 @@ export class TrainingWorker implements TrainingThread {
     await this.#worker.terminate();
   }
 
-  async #ask(question: ToTrainingThread): Promise<FromThread> {
+  async #ask(question: ToTrainingThread): Promise<FromTrainingThread> {
     if (this.#lost) throw this.#lost;
     this.#answer = Promise.withResolvers();
     this.#worker.keepAlive(true);
