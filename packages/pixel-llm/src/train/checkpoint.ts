@@ -67,11 +67,6 @@ export async function writeTrainedModel(
   await write('model', base.name, metadata, modelTensors(base, weights), openSink, options);
 }
 
-/** Whether the source is a checkpoint. */
-export function isCheckpoint({ head }: WeightSource): boolean {
-  return head.metadata.has(STEP_KEY);
-}
-
 /** Reads what writeCheckpoint wrote. Throws `unknown-format` for a model that is none, `unknown-tensor` for one that lacks a moment, `bad-metadata`. */
 export async function readCheckpoint(source: WeightSource, options: WorkOptions = {}): Promise<Checkpoint> {
   const step = metadataNumber(source.head.metadata, STEP_KEY);

@@ -12,7 +12,7 @@ export interface TrainingSequence {
 }
 
 /** Predictions a sequence asks for. */
-export function predictionCount({ tokens, learnFrom }: TrainingSequence): number {
+function predictionCount({ tokens, learnFrom }: TrainingSequence): number {
   return Math.max(0, tokens.length - Math.max(1, learnFrom));
 }
 

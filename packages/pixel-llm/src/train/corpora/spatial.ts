@@ -46,7 +46,7 @@ const ROOMS = 'attic bathroom bedroom cellar corridor garage garden hall kitchen
 const HOLDERS = 'bag basket bin boat bucket cabin cart case chest crate drawer hut ship tent tower trunk'.split(' ');
 const REGIONS = 'amber birch cedar delta ember fjord grove haven iris jade kelp lotus'.split(' ');
 
-export const MOST_HOPS = 10;
+const MOST_HOPS = 10;
 
 interface Draw {
   /** A whole number from 0 to below the bound. */

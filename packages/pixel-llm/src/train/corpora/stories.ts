@@ -83,7 +83,7 @@ const LESSONS = [
 ] as const;
 
 /** Choices are made in the order of their words, so that a story that is judged gives every wrong way up at once. */
-export const pixelStory: Grammar = (writer) => {
+const pixelStory: Grammar = (writer) => {
   const { choose, write } = writer;
   const say = (options: readonly string[]): string => {
     const chosen = choose(options);

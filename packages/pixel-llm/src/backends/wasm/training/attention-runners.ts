@@ -1,6 +1,6 @@
 /** Attention of training and its gradient: every head of every sequence, one after another. */
 import type { SelfAttentionAttributes, TrainingOpOf } from '../../../program/training-program.ts';
-import type { Entries, OpContext, RunOp } from './op-runners.ts';
+import type { Entries, OpContext, RunOp } from './run-op.ts';
 
 export function prepareAttention(op: TrainingOpOf<'selfAttention'>, context: OpContext): RunOp {
   const [q, k, v] = op.in.map((name) => context.value(name));

@@ -5,31 +5,11 @@
 import { PixelError } from '../../../core/errors.ts';
 import type { NormAttributes, RopeAttributes } from '../../../program/program.ts';
 import type { TrainingOp, TrainingOpName, TrainingOpOf } from '../../../program/training-program.ts';
-import type { Kernel, KernelModule } from '../kernel-module.ts';
+import type { Kernel } from '../kernel-module.ts';
 import type { RopeTables } from '../rope-tables.ts';
 import { prepareAttention, prepareAttentionGradient } from './attention-runners.ts';
+import type { Entries, OpContext, RunOp } from './run-op.ts';
 import type { TrainingValue } from './training-values.ts';
-
-/** The entries of a batch. */
-export interface Entries {
-  readonly tokens: number;
-  /** First and end entry of each sequence. */
-  readonly sequences: readonly (readonly [first: number, end: number])[];
-}
-
-export interface OpContext {
-  readonly module: KernelModule;
-  /** Rotations, and the same backwards: positions negated. */
-  readonly ropeTables: { readonly forward: RopeTables; readonly backward: RopeTables };
-  value(name: string): TrainingValue;
-  /** Address of a weight [rows, columns] or [columns], its length padded. */
-  weight(name: string): number;
-  weightShape(name: string): readonly number[];
-  /** Address of `bytes` of scratch; what was there is lost. */
-  scratch(bytes: number): number;
-}
-
-export type RunOp = (entries: Entries) => void;
 
 export function prepareOp(op: TrainingOp, context: OpContext): RunOp {
   // The table's entry and the op have the same name; TypeScript cannot follow a union through a lookup.

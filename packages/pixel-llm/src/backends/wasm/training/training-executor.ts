@@ -12,6 +12,7 @@ import { type KernelBuild, KernelModule, supportedBuild } from '../kernel-module
 import { cpuPlatform } from '../platform.ts';
 import { webPlatform } from '../web-threads.ts';
 import { type BatchResult, TrainingShare } from './training-share.ts';
+import type { TrainingThread } from './training-thread.ts';
 import { TrainingWorker } from './training-worker.ts';
 
 export interface CpuTrainingOptions {
@@ -19,13 +20,6 @@ export interface CpuTrainingOptions {
   threads?: number | undefined;
   /** Default: what the machine can run best. The plain build gives the same bits on every machine. */
   build?: KernelBuild | undefined;
-}
-
-/** Whoever computes batches: a worker, or this thread. */
-export interface TrainingThread {
-  setWeights(weights: ReadonlyMap<string, Float32Array>): Promise<void>;
-  run(batch: TrainingBatch, withGradients: boolean): Promise<BatchResult>;
-  dispose(): Promise<void>;
 }
 
 export function loadCpuTraining({ threads, build = supportedBuild() }: CpuTrainingOptions = {}): LoadTraining {

@@ -6,7 +6,8 @@ import { lossOps } from '../../training-steps.ts';
 import type { TrainingBatch } from '../../training-types.ts';
 import type { KernelModule } from '../kernel-module.ts';
 import { RopeTables } from '../rope-tables.ts';
-import { type Entries, prepareOp, type RunOp } from './op-runners.ts';
+import { prepareOp } from './op-runners.ts';
+import type { Entries, RunOp } from './run-op.ts';
 import { TrainingValues } from './training-values.ts';
 
 export interface BatchResult {

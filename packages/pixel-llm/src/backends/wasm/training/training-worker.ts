@@ -4,8 +4,8 @@ import type { TrainingProgram } from '../../../program/training-program.ts';
 import type { TrainingBatch } from '../../training-types.ts';
 import type { WorkerHandle } from '../platform.ts';
 import type { FromTrainingThread, ToTrainingThread } from '../thread-messages.ts';
-import type { TrainingThread } from './training-executor.ts';
 import type { BatchResult } from './training-share.ts';
+import type { TrainingThread } from './training-thread.ts';
 
 export class TrainingWorker implements TrainingThread {
   readonly #worker: WorkerHandle;
