@@ -43,6 +43,7 @@ export function createCpuBackend({ threads: wanted, build = supportedBuild(), on
   return {
     device: 'cpu',
     description: `WebAssembly ${build === 'relaxed' ? 'relaxed ' : ''}SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+    activations: 'q8',
     estimateBytes: (program, pages) => estimateBytes(program, pages, threads),
     async load(program, source, options) {
       const { pageCount, pageTokens = DEFAULT_PAGE_TOKENS } = options;

@@ -62,6 +62,38 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
   };
 }
 
+/** `x` [rows, 2 width], gates and then ups -> `out` [rows, width]: act(gate) x up. One value an invocation. */
+export function gatedHalvesKernel(
+  { op, width }: { readonly op: 'gatedSilu' | 'gatedGelu'; readonly width: number },
+  traits: DeviceTraits,
+): Kernel {
+  const bindings: KernelBinding[] = [
+    { name: 'x', kind: 'read' },
+    { name: 'out', kind: 'write' },
+    { name: 'sizes', kind: 'uniform' },
+  ];
+  return {
+    label: `${op} of halves ${width}`,
+    entryPoint: 'main',
+    bindings,
+    workgroups: ({ rows }) => grid(Math.ceil((rows * width) / WORKGROUP), traits),
+    code: `${SIZES_WGSL}
+${declareBindings(bindings, { x: 'array<f32>', out: 'array<f32>', sizes: 'Sizes' })}
+const WIDTH = ${width}u;
+${ACTIVATIONS_WGSL}
+@compute @workgroup_size(${WORKGROUP})
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = (workgroup.x + workgroup.y * groups.x) * ${WORKGROUP}u + local;
+  if (i >= sizes.rows * WIDTH) { return; }
+  let gate = (i / WIDTH) * 2u * WIDTH + i % WIDTH;
+  let a = vec4(x[gate], 0.0, 0.0, 0.0);
+  let b = vec4(x[gate + WIDTH], 0.0, 0.0, 0.0);
+  out[i] = (${FORMULAS[op]}).x;
+}
+`,
+  };
+}
+
 /** A number as an f32 literal. */
 export function wgslFloat(value: number): string {
   const text = String(Math.fround(value));
