@@ -2,6 +2,7 @@
  * The interface every backend implements: load a Program with its weights, run batches, keep the KV pages.
  * The engine decides which sequence owns which page; the backend only stores them.
  */
+import type { PixelError } from '../core/errors.ts';
 import type { WorkOptions } from '../core/progress.ts';
 import type { Program } from '../program/program.ts';
 import type { WeightSource } from '../pxi/weight-source.ts';
@@ -94,7 +95,9 @@ export interface Executor {
   readonly program: Program;
   readonly pageTokens: number;
   readonly pageCount: number;
-  /** Throws `bad-argument`, `not-finite`, `aborted`, `disposed`. */
+  /** Why it cannot compute any more (`device-lost`): whatever it is asked then throws this. Undefined while it can. */
+  readonly loss?: PixelError | undefined;
+  /** Throws `bad-argument`, `not-finite`, `aborted`, `device-lost`, `disposed`. */
   step(batch: Batch, options?: StepOptions): Promise<StepResult>;
   /** Copies the first `tokens` positions of a page, in every layer: what a fork does with its partial page. */
   copyPage(from: number, to: number, tokens: number): Promise<void>;

@@ -74,7 +74,7 @@ interface TeamParts {
 
 /** On any failure nothing stays behind. */
 async function loadTeam({ program, source, pages, build, threads, options }: TeamParts): Promise<Team> {
-  const compiled = await WebAssembly.compile(await cpuPlatform(webPlatform).readKernels(build));
+  const compiled = await cpuPlatform(webPlatform).compileKernels(build);
   const plan = planThreads(program, threads);
   const placements = placeWeights(program);
   const { startWorker } = cpuPlatform(webPlatform);
@@ -88,7 +88,7 @@ async function loadTeam({ program, source, pages, build, threads, options }: Tea
   try {
     await team.start(compiled, pages);
     await loadShares(placements, source, team.loaders, plan.rowCuts, options);
-    await team.serve();
+    team.serve();
     return team;
   } catch (error) {
     await team.dispose();

@@ -28,6 +28,10 @@ export class CpuExecutor implements Executor {
     this.#sample = program.ops.find((op) => op.op === 'sample');
   }
 
+  get loss(): PixelError | undefined {
+    return this.#team.loss;
+  }
+
   step(batch: Batch, options: StepOptions = {}): Promise<StepResult> {
     return this.#inTurn(() => this.#run(batch, options));
   }
