@@ -47,7 +47,7 @@ export {
 } from './store/types.ts';
 export { type Block, type Edit, type ParsedAnswer, parseAnswer } from './workspace/answer.ts';
 export { type AppliedChange, applyEdits, type ChangeLimits } from './workspace/apply.ts';
-export { branchTip, createBranch, diffOf, mergeCommits, moveBranch, writeCommit } from './workspace/commit.ts';
+export { branchTip, diffOf, mergeCommits, moveBranch, writeCommit } from './workspace/commit.ts';
 export { type ExportedTree, type ExportOptions, exportTree } from './workspace/export.ts';
 export { createPathRules, type PathRules, PROTECTED_PATHS, TEST_PATHS } from './workspace/path-rules.ts';
 export {
