@@ -28,7 +28,8 @@ export {
   isCoachError,
 } from './core/errors.ts';
 export { type Amount, amountOfDollars, formatAmount, NANO_DOLLARS } from './core/money.ts';
-export { PRICE_TABLE, type Pricing } from './money/pricing.ts';
+export { PRICE_TABLE } from './money/price-table.ts';
+export type { Pricing } from './money/pricing.ts';
 export { parseRoadmap, ROADMAP_FILES, readRoadmap, tasksOfRoadmap } from './roadmap/read-roadmap.ts';
 export { type Roadmap, type RoadmapPhase, type RoadmapTask, roadmapJsonSchema } from './roadmap/schema.ts';
 export { type BubblewrapOptions, createBubblewrap } from './sandbox/bubblewrap.ts';

@@ -1,6 +1,4 @@
 /** `pixel-coach agents`: who can be asked, what was tried to find out, what it costs, and what to do about those that cannot. */
-import { createAgents } from '../agents/create-agents.ts';
-import { createPriceList } from '../agents/price-list.ts';
 import type { Availability } from '../agents/types.ts';
 import type { CoachConfig } from '../config/config.ts';
 import { formatTable } from '../report/table.ts';
@@ -41,6 +39,9 @@ export async function reportAgents(
   folder: string,
   { environment, signal }: Pick<CommandContext, 'environment' | 'signal'>,
 ): Promise<AgentReport[]> {
+  // The libraries of models are large: other commands start without them.
+  const { createAgents } = await import('../agents/create-agents.ts');
+  const { createPriceList } = await import('../agents/price-list.ts');
   const agents = createAgents(config, { folder, environment });
   const prices = createPriceList(config);
   return Promise.all(

@@ -1,8 +1,6 @@
 /** `pixel-coach coach`: the work itself. Everything it needs is checked first, and what is missing is told with an exit code of its own. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createAgents } from '../agents/create-agents.ts';
-import { createPriceList } from '../agents/price-list.ts';
 import { type AssembledTeam, assembleTeam, teamFor } from '../agents/team.ts';
 import type { PriceList } from '../agents/types.ts';
 import { CoachError } from '../core/errors.ts';
@@ -70,6 +68,7 @@ export const registerCoach: RegisterCommand = (program, context) => {
 async function coach(flags: CoachFlags, context: CommandContext): Promise<void> {
   await using project = await openProject(context, flags);
   const team = await readyTeam(project, context);
+  const { createPriceList } = await import('../agents/price-list.ts');
   const prices = createPriceList(project.config);
   for (const agent of [...team.generators, ...team.reviewers]) prices.reservation(agent, 0, 0);
   const sandbox = await readySandbox(project);
@@ -86,6 +85,8 @@ async function coach(flags: CoachFlags, context: CommandContext): Promise<void> 
 
 /** The agents that can be used now; those that cannot are told. */
 async function readyTeam(project: Project, context: CommandContext): Promise<AssembledTeam> {
+  // The libraries of models are large: other commands start without them.
+  const { createAgents } = await import('../agents/create-agents.ts');
   const agents = createAgents(project.config, {
     folder: project.folder,
     environment: context.environment,

@@ -1,7 +1,7 @@
 /** `pixel-coach stats`: calls, tokens, time, money and success, by task, model, agent, phase or day. */
 import { Option } from 'commander';
 import { formatAmount } from '../core/money.ts';
-import { PRICE_TABLE } from '../money/pricing.ts';
+import { PRICE_TABLE } from '../money/price-table.ts';
 import {
   GROUPINGS,
   type Grouping,
