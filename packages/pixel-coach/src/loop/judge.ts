@@ -63,7 +63,7 @@ export async function judge(
     signal.throwIfAborted();
     if (!report.outcome.passed)
       return {
-        test: { ...report.outcome, passed: false },
+        test: { ...report.outcome, passed: false, hidden: true },
         output: `${output}\n\nHidden tests:\n${report.output}`,
         feedback: HIDDEN_FEEDBACK,
       };

@@ -120,7 +120,10 @@ function historyOf(earlier: readonly Attempt[]): (readonly [string, string])[] {
   return [
     ['What was said of earlier attempts; all of it still counts', feedback],
     ['Your last change', last.diff === '' ? trimOutput(last.answer, 4000) : trimOutput(last.diff, 12_000)],
-    ['Output of the tests after it', last.test === null || last.test.passed ? '' : trimOutput(last.testOutput)],
+    [
+      'Output of the tests after it',
+      last.test === null || last.test.passed || last.test.hidden ? '' : trimOutput(last.testOutput),
+    ],
   ];
 }
 

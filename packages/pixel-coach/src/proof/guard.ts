@@ -9,13 +9,20 @@
  */
 import assert from 'node:assert';
 import { createHmac, createSecretKey } from 'node:crypto';
-import { closeSync, readFileSync, writeSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import inspector from 'node:inspector';
 import { syncBuiltinESMExports } from 'node:module';
 import { performance } from 'node:perf_hooks';
 import test from 'node:test';
 import { pathToFileURL } from 'node:url';
 import v8 from 'node:v8';
+
+interface TestFailure {
+  readonly failureType?: string;
+  readonly message?: string;
+  readonly stack?: string;
+  readonly cause?: { readonly message?: string; readonly stack?: string };
+}
 
 interface TestEvent {
   readonly type: string;
@@ -24,7 +31,7 @@ interface TestEvent {
     readonly nesting: number;
     readonly skip?: unknown;
     readonly todo?: unknown;
-    readonly details?: { readonly type?: string };
+    readonly details?: { readonly type?: string; readonly error?: TestFailure };
   };
 }
 
@@ -32,6 +39,7 @@ interface TestEvent {
 const MARK = '@pixel-coach';
 const OWN_TEST = 'pixel-coach: the reporter is there';
 const LONGEST_NAME = 300;
+const MOST_LINES = 30;
 
 const apply = Reflect.apply;
 const stringify = JSON.stringify;
@@ -40,7 +48,6 @@ const { slice } = String.prototype;
 const bytesOf = Buffer.from;
 
 const settings: { readonly secret: string; readonly freezeClock: boolean } = JSON.parse(readFileSync(0, 'utf8'));
-closeSync(0);
 const key = createSecretKey(settings.secret, 'hex');
 let sequence = 0;
 
@@ -48,12 +55,12 @@ freezeInstruments(settings.freezeClock);
 
 let reporterIsTaken = false;
 let reporterIsThere: () => void = () => {};
-const ready = new Promise<void>((resolve) => {
+/** Fulfilled when the process's one reporter is taken. Waited for in ready.ts: here it would wait for itself. */
+export const ready: Promise<void> = new Promise<void>((resolve) => {
   reporterIsThere = resolve;
 });
 // Starts the test runner now, so that its one reporter is taken before any other code runs.
 test(OWN_TEST, () => {});
-await ready;
 
 /** The reporter of the process's test runner (--test-reporter). Whoever calls it again gets nothing. */
 export default async function* report(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
@@ -65,15 +72,17 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
     if (type === 'test:start') suites[data.nesting] = data.name;
     if (type !== 'test:pass' && type !== 'test:fail') continue;
     if (data.nesting === 0 && data.name === OWN_TEST) continue;
-    if (data.details?.type === 'suite' && type === 'test:pass') continue;
+    const suite = data.details?.type === 'suite';
+    // A suite is no test. It says something of its own only when it fails by itself, in a hook.
+    if (suite && (type === 'test:pass' || data.details?.error?.failureType === 'subtestsFailed')) continue;
     let name = '';
     for (let level = 0; level < data.nesting; level++) name += `${suites[level]} > `;
     name += data.name;
     const state = type === 'test:fail' ? 'failed' : isSet(data.skip) || isSet(data.todo) ? 'skipped' : 'passed';
-    tell({ test: apply(slice, name, [0, LONGEST_NAME]), state });
+    tell({ test: apply(slice, name, [0, LONGEST_NAME]), state, suite });
+    if (type === 'test:fail') yield `FAILED ${name}\n${describeError(data.details?.error)}\n`;
   }
   tell({ end: true });
-  yield '';
 }
 
 let begun = false;
@@ -107,6 +116,13 @@ function tell(record: Readonly<Record<string, string | boolean>>): void {
   }
 }
 
+/** What a model needs to see of a failure: the message and where in its own files. */
+function describeError(error: TestFailure | undefined): string {
+  const { stack, message } = error?.cause ?? error ?? {};
+  const lines = `${stack ?? message ?? ''}`.split('\n').filter((line) => !/node:internal|\/opt\/coach\//.test(line));
+  return lines.slice(0, MOST_LINES).join('\n');
+}
+
 function isSet(value: unknown): boolean {
   return value !== undefined && value !== false;
 }
@@ -115,9 +131,9 @@ function isSet(value: unknown): boolean {
 function freezeInstruments(freezeClock: boolean): void {
   for (const object of [assert, assert.strict, assert.AssertionError, assert.AssertionError.prototype, test, test.mock])
     Object.freeze(object);
-  const gone = (): never => {
+  function gone(): never {
     throw new Error('Not available in the sandbox of pixel-coach.');
-  };
+  }
   for (const name of ['Session', 'open', 'url', 'waitForDebugger'])
     Object.defineProperty(inspector, name, { value: gone, writable: false, configurable: false });
   for (const name of ['writeHeapSnapshot', 'getHeapSnapshot', 'setHeapSnapshotNearHeapLimit', 'queryObjects'])

@@ -6,6 +6,8 @@ export interface TestRecords {
   readonly passed: readonly string[];
   readonly failed: readonly string[];
   readonly skipped: readonly string[];
+  /** Suites that failed by themselves, in a hook; also among `failed`. */
+  readonly failedSuites: readonly string[];
   /** The test file was loaded to its end. */
   readonly loaded: boolean;
   /** All tests had ended. */
@@ -19,7 +21,7 @@ export interface TestRecords {
 const RECORD = /^@pixel-coach ([0-9a-f]+) (.*)$/;
 
 export function readRecords(output: string, secret: string): TestRecords {
-  const states: Record<string, string[]> = { passed: [], failed: [], skipped: [] };
+  const states: Record<string, string[]> = { passed: [], failed: [], skipped: [], failedSuites: [] };
   const text: string[] = [];
   let loaded = false;
   let ended = false;
@@ -39,14 +41,16 @@ export function readRecords(output: string, secret: string): TestRecords {
     }
     next++;
     if (typeof record.test === 'string') states[record.state]?.push(record.test);
+    if (record.suite === true) states.failedSuites?.push(record.test);
     if (record.loaded === true) loaded = true;
     if (record.end === true) ended = true;
   }
-  const { passed = [], failed = [], skipped = [] } = states;
+  const { passed = [], failed = [], skipped = [], failedSuites = [] } = states;
   return {
     passed,
     failed,
     skipped,
+    failedSuites,
     loaded,
     ended,
     forged,

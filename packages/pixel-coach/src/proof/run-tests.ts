@@ -54,9 +54,10 @@ export async function runTests(settings: TestSettings, request: TestRequest): Pr
   const folders = [...writable, ...below.map(({ target }) => target.slice(WORK_FOLDER.length + 1))];
   using exported = await exportTree(snapshot, files, isTrusted, { folders, ...(omit === undefined ? {} : { omit }) });
   const plan = planOf(request.command);
+  // Awaited here: the export is gone when this function returns.
   return plan.kind === 'shell'
-    ? runShell(settings, request, exported.folder)
-    : runCounted(settings, request, plan, exported.folder);
+    ? await runShell(settings, request, exported.folder)
+    : await runCounted(settings, request, plan, exported.folder);
 }
 
 async function runShell(settings: TestSettings, request: TestRequest, folder: string): Promise<TestReport> {
@@ -118,14 +119,14 @@ function problemsOf(found: TestRecords, result: SandboxResult, expected: readonl
   return problems;
 }
 
-/** main and guard stand beside this file, as TypeScript in the sources and as JavaScript in the package. */
 function guardedCommand(flags: readonly string[], file: string): string[] {
-  const [guard, main] = ['guard', 'main'].map((name) => `${COACH_FOLDER}/${name}${OWN_ENDING}`);
+  const [guard, ready, main] = OWN_MODULES.map((name) => `${COACH_FOLDER}/${name}${OWN_ENDING}`);
   const reporter = [`--test-reporter=${guard}`, '--test-reporter-destination=stdout'];
   return [
     `${NODE_FOLDER}/node`,
     '--disable-sigusr1',
     `--import=${guard}`,
+    `--import=${ready}`,
     ...reporter,
     ...flags,
     main ?? '',
@@ -133,6 +134,8 @@ function guardedCommand(flags: readonly string[], file: string): string[] {
   ];
 }
 
+/** They stand beside this file, as TypeScript in the sources and as JavaScript in the package. */
+const OWN_MODULES = ['guard', 'ready', 'main'] as const;
 const OWN_ENDING = extname(import.meta.filename);
 
 function runInSandbox(
@@ -142,7 +145,7 @@ function runInSandbox(
   argv: readonly string[],
   input: string,
 ): Promise<SandboxResult> {
-  const own = ['guard', 'main'].map((name) => ({
+  const own = OWN_MODULES.map((name) => ({
     source: join(import.meta.dirname, `${name}${OWN_ENDING}`),
     target: `${COACH_FOLDER}/${name}${OWN_ENDING}`,
   }));

@@ -56,6 +56,12 @@ describe('The bubblewrap sandbox', { skip }, () => {
     assert.equal((await node('console.log(process.version)')).output.trim(), process.version);
   });
 
+  test('tells a command that fails from a sandbox that does not start, whatever the command prints', async () => {
+    const { exitCode, output } = await shell("echo 'bwrap: I am the sandbox'; exit 1");
+    assert.deepEqual([exitCode, output], [1, 'bwrap: I am the sandbox\n']);
+    await assert.rejects(run(['true'], { folder: '/nowhere' }), { code: 'sandbox-failed', message: /\/nowhere/ });
+  });
+
   test('makes the command an ordinary user without any capability, of which the machine knows nothing', async () => {
     const { output } = await shell('id -u; grep -E "^(Cap(Prm|Eff|Bnd)|NoNewPrivs|Seccomp):" /proc/self/status');
     const [user, ...facts] = output.trim().split('\n');
