@@ -62,7 +62,7 @@ export function fileAnswer(path: string, content: string): string {
 }
 
 /** A dollar a million tokens, both ways. */
-const PRICES: PriceList = {
+export const PRICES: PriceList = {
   reservation: (agent, inputTokens, maxOutputTokens) => (agent.paid ? (inputTokens + maxOutputTokens) * 1000 : 0),
   cost: (agent, _, { inputTokens, outputTokens }) => (agent.paid ? (inputTokens + outputTokens) * 1000 : 0),
 };

@@ -207,6 +207,27 @@ describe('The bubblewrap sandbox', { skip }, () => {
     assert.ok(milliseconds < 5000);
   });
 
+  test('holds as well for a coach that is an ordinary user', {
+    skip: process.getuid?.() !== 0 && 'the other tests are run as one',
+  }, async () => {
+    const script = `import { createBubblewrap } from ${JSON.stringify(new URL('./bubblewrap.ts', import.meta.url).href)};
+      const command = 'id -u; grep ^CapEff /proc/self/status; (echo x > /work/x) 2>&1; (unshare -U true) 2>&1; cat /etc/shadow 2>&1; echo ok > /tmp/a; cat /tmp/a';
+      console.log(JSON.stringify(await createBubblewrap().run({ argv: ['sh', '-c', command], folder: '/usr/share' })));`;
+    const parameters = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath];
+    const flags = ['--conditions=pixel-llm-source', '--input-type=module', '-e', script];
+    const { stdout, stderr } = spawnSync('setpriv', [...parameters, ...flags], {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, HOME: '/tmp' },
+    });
+    assert.equal(stderr, '');
+    const { exitCode, output }: SandboxResult = JSON.parse(stdout);
+    assert.equal(exitCode, 0, output);
+    assert.match(
+      output,
+      /^1000\nCapEff:\t0{16}\n.*Read-only file system\n.*(not permitted|No space left).*\n.*No such file.*\nok\n$/,
+    );
+  });
+
   test('dies with a coach that is killed', async () => {
     const mark = `dying${process.pid}`;
     const script = `import { createBubblewrap } from ${JSON.stringify(new URL('./bubblewrap.ts', import.meta.url).href)};
