@@ -9,7 +9,7 @@ import { createBubblewrap } from '../src/sandbox/bubblewrap.ts';
 export const COMMAND: string = fileURLToPath(new URL('../bin/pixel-coach.js', import.meta.url));
 const TIME_LIMIT_MILLISECONDS = 150_000;
 
-export interface CommandResult {
+interface CommandResult {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;

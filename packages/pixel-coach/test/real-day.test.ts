@@ -126,7 +126,7 @@ function coder(problems: ReadonlyMap<string, Problem>): Script {
 }
 
 function subjectOf({ text }: ScriptedRequest, problems: ReadonlyMap<string, Problem>): string {
-  return [...problems.keys()].find((name) => text.includes(`src/${name}.ts`)) ?? '';
+  return [...problems.keys()].find((name) => text.includes(`Write ${name}`)) ?? '';
 }
 
 function signatureOf({ prompt }: Problem): string {
@@ -155,7 +155,7 @@ function roadmapOf(problems: readonly Problem[]): object {
 
 /** The problem's own assertions, around the function of the file under test. */
 function testOf({ name, tests, prompt }: Problem): string {
-  const functionName = /function (\w+)/.exec(prompt)?.[1] ?? '';
+  const functionName = /^function (\w+)/m.exec(prompt)?.[1] ?? '';
   const body = tests
     .replace(
       'declare var require: any;',

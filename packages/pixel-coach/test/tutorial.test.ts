@@ -22,13 +22,18 @@ test('The tutorial does what it says', {
     const script = [npx, 'set -e', ...blocks('sh')].join('\n');
     const { stdout, stderr } = await run('bash', ['-c', script], {
       cwd: folder,
-      env: { ...process.env, PATH: `${join(process.execPath, '..')}:${process.env.PATH}` },
+      // Without the mark of this test run: node would leave the tutorial's own test out.
+      env: {
+        ...process.env,
+        NODE_TEST_CONTEXT: undefined,
+        PATH: `${join(process.execPath, '..')}:${process.env.PATH}`,
+      },
       timeout: 90_000,
     });
     for (const line of blocks('text').flatMap((block) => block.trim().split('\n'))) {
       assert.ok(stdout.includes(line), `"${line}" does not come out of it:\n${stdout}\n${stderr}`);
     }
-    assert.match(stdout, /# pass 2|pass 2|ℹ pass 2/);
+    assert.match(stdout, /(#|ℹ) pass 2/);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

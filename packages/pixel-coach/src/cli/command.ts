@@ -3,7 +3,7 @@
  * everything for people goes to stderr.
  */
 import { type Command, InvalidArgumentError } from 'commander';
-import { cleanLine } from '../report/clean-text.ts';
+import { cleanLine } from '../core/clean-text.ts';
 
 /** One file a command exports one of these. */
 export type RegisterCommand = (program: Command, context: CommandContext) => void;

@@ -1,6 +1,7 @@
 /** `pixel-coach show-task`: everything about one task: attempts, reviews, diffs, test output, cost. */
+
+import { cleanText } from '../core/clean-text.ts';
 import { formatAmount } from '../core/money.ts';
-import { cleanText } from '../report/clean-text.ts';
 import type { Attempt, Call, Change, Cost, Review, Task } from '../store/types.ts';
 import {
   addCommonFlags,

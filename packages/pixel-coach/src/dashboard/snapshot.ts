@@ -18,7 +18,7 @@ export interface Snapshot {
   readonly dayLimit: number;
 }
 
-export interface LiveAttempt {
+interface LiveAttempt {
   readonly attempt: Attempt;
   readonly text: string;
 }
@@ -38,8 +38,7 @@ export async function takeSnapshot(store: Store, { config, liveFolder, chosen }:
   const running = await store.listTasks({ status: 'running', limit: SHOWN_TASKS });
   const waiting = await store.listTasks({ status: 'needs_human', limit: SHOWN_TASKS });
   const tasks = [...running, ...waiting, ...(await store.nextTasks(SHOWN_TASKS))];
-  const shown = tasks.find(({ id }) => id === chosen) ?? running[0] ?? waiting[0];
-  const attempt = shown ? (await store.listAttempts(shown.id)).at(-1) : undefined;
+  const attempt = await shownAttempt(store, [chosen, running[0]?.id, waiting[0]?.id]);
   return {
     at,
     paused: await store.isPaused(),
@@ -52,6 +51,15 @@ export async function takeSnapshot(store: Store, { config, liveFolder, chosen }:
     runLimit: amountOfDollars(config.budget.perRun),
     dayLimit: amountOfDollars(config.budget.perDay),
   };
+}
+
+/** The newest attempt of the first of these tasks that has one. */
+async function shownAttempt(store: Store, taskIds: readonly (string | undefined)[]): Promise<Attempt | undefined> {
+  for (const id of taskIds) {
+    const attempt = id === undefined ? undefined : (await store.listAttempts(id)).at(-1);
+    if (attempt) return attempt;
+  }
+  return undefined;
 }
 
 /** What is being written, or the newest of what came of it. */

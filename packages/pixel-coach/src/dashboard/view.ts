@@ -1,8 +1,8 @@
 /** The dashboard as Ink elements: a function of a snapshot, the chosen line and the size of the terminal. No JSX: Node runs this file as it is. */
 import { Box, Text } from 'ink';
 import { createElement, type ReactElement, type ReactNode } from 'react';
+import { cleanLine, cleanText, shorten } from '../core/clean-text.ts';
 import { formatAmount } from '../core/money.ts';
-import { cleanLine, cleanText, shorten } from '../report/clean-text.ts';
 import type { TaskStatus } from '../store/status.ts';
 import type { PhaseSummary, Task } from '../store/types.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -100,7 +100,7 @@ function taskLines(tasks: readonly Task[], chosen: string | undefined, most: num
 function liveLines({ live }: Snapshot, most: number, columns: number): ReactElement[] {
   if (!live) return [];
   const { taskId, number, agent, status, stage } = live.attempt;
-  const title = `${taskId}, attempt ${number} by ${agent}: ${status === 'running' ? stage : status}`;
+  const title = `${shorten(taskId, 32)}, attempt ${number} by ${agent}: ${status === 'running' ? stage : status}`;
   const text = cleanText(live.text)
     .replaceAll('\t', '  ')
     .split('\n')

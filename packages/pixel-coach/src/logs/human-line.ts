@@ -1,5 +1,5 @@
 /** A line of the log as a person reads it. */
-import { cleanLine } from '../report/clean-text.ts';
+import { cleanLine } from '../core/clean-text.ts';
 
 const MARKS: Readonly<Record<string, string>> = { warn: '!', error: '!!', debug: '.' };
 

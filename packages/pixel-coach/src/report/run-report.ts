@@ -1,7 +1,8 @@
 /** The report of a run, in Markdown: what passed, what needs a person and why, what it cost. */
+
+import { cleanLine, shorten } from '../core/clean-text.ts';
 import { formatAmount } from '../core/money.ts';
 import type { Attempt, Call, Lineage, Review, Run, Store, Task } from '../store/types.ts';
-import { cleanLine, shorten } from './clean-text.ts';
 import { type Facts, gatherFacts, groupStatistics, totalStatistics } from './statistics.ts';
 import { statisticsColumns } from './statistics-columns.ts';
 import { markdownTable } from './table.ts';
@@ -13,7 +14,7 @@ export interface RunReport {
   readonly markdown: string;
 }
 
-export interface TaskReport {
+interface TaskReport {
   readonly task: Task;
   /** Of this run. */
   readonly attempts: readonly Attempt[];

@@ -1,5 +1,5 @@
 /** Tables for the terminal and for Markdown. */
-import { cleanLine, shorten } from './clean-text.ts';
+import { cleanLine, shorten } from '../core/clean-text.ts';
 
 export interface Column<Row> {
   readonly title: string;
