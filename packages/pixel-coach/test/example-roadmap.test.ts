@@ -106,7 +106,7 @@ function testFiles(): Record<string, string> {
 }
 
 function testFileOf({ id, test_command }: RoadmapTask): string {
-  const file = test_command?.split(' ').at(-1);
-  assert.ok(file !== undefined && file.endsWith('.test.ts'), `${id}: ${test_command}`);
+  const file = test_command?.split(' ').at(-1) ?? '';
+  assert.ok(file.endsWith('.test.ts'), `${id}: ${test_command}`);
   return file;
 }
