@@ -1,6 +1,6 @@
 /**
  * The matrix products of the device `cpu`, one weight type after another, on one thread: `node bench/cpu-kernels.ts [--megabytes 96]
- * [--rounds 7]`. Weights a second from memory with one token (against reading memory in order, which is what limits it), and
+ * [--rounds 7] [--types Q8_0,Q4_0]`. Weights a second from memory with one token (against reading memory in order, which is what limits it), and
  * multiply-adds a second with 8 and 128 tokens. First the check: 8 tokens together give the bits of one.
  */
 import assert from 'node:assert/strict';
@@ -13,9 +13,12 @@ import { tensorTypeByName } from '../packages/pixel-llm/src/gguf/tensor-types.ts
 import { interleave, printTable, type ResultRow, rounded, saveResults } from './harness.ts';
 
 const { values: options } = parseArgs({
-  options: { megabytes: { type: 'string', default: '96' }, rounds: { type: 'string', default: '7' } },
+  options: {
+    megabytes: { type: 'string', default: '96' },
+    rounds: { type: 'string', default: '7' },
+    types: { type: 'string', default: 'F32,F16,BF16,Q8_0,Q6_K,Q5_K,Q5_1,Q5_0,Q4_K,Q4_1,Q4_0,Q3_K' },
+  },
 });
-const TYPES = ['F32', 'F16', 'BF16', 'Q8_0', 'Q6_K', 'Q5_K', 'Q5_1', 'Q5_0', 'Q4_K', 'Q4_1', 'Q4_0', 'Q3_K'];
 const COLUMNS = 1024;
 const BYTES = Number(options.megabytes) * 1e6;
 /** Rows for products with many tokens: what fits the caches, so that arithmetic is what is timed. */
@@ -26,7 +29,7 @@ const compiled = new WebAssembly.Module(readFileSync(new URL(kernelFile, import.
 const [first, second] = [Buffer.alloc(BYTES, 1), Buffer.alloc(BYTES, 1)];
 
 const results: ResultRow[] = [];
-for (const type of TYPES) results.push(await measure(type));
+for (const type of options.types.split(',')) results.push(await measure(type));
 printTable(results);
 console.log(await saveResults('cpu-kernels', results));
 
@@ -48,6 +51,9 @@ async function measure(type: string): Promise<ResultRow> {
     {
       read: async () => assert.equal(first.compare(second), 0),
       one: async () => multiply(large, 1),
+      cached: async () => {
+        for (let i = 0; i < 100; i++) multiply(small, 1);
+      },
       eight: async () => multiply(large, 8),
       many: async () => multiply(small, 128),
     },
@@ -63,6 +69,7 @@ async function measure(type: string): Promise<ResultRow> {
       GweightsPerS: rounded(weights / seconds.one / 1e9),
       GBps: rounded(bytes / seconds.one / 1e9),
       readGBps: rounded(read / 1e9),
+      cachedGweightsPerS: rounded((100 * FEW_ROWS * COLUMNS) / seconds.cached / 1e9),
       tokens8GmaddsPerS: rounded((8 * weights) / seconds.eight / 1e9),
       tokens128GmaddsPerS: rounded((128 * FEW_ROWS * COLUMNS) / seconds.many / 1e9),
     },

@@ -5,6 +5,11 @@ import { PixelError } from '../../core/errors.ts';
 
 export type KernelBuild = 'relaxed' | 'plain';
 
+/** What probeDot (assembly/dot.ts) finds: sums of four products, of unsigned or signed 8-bit weights, in one instruction; or of two. */
+export type DotKind = 'pairs' | 'unsigned' | 'signed';
+
+const DOT_KINDS: readonly DotKind[] = ['pairs', 'unsigned', 'signed'];
+
 /** Every kernel takes and returns numbers: byte addresses, counts, factors. */
 export type Kernel = (...operands: number[]) => number;
 
@@ -24,8 +29,8 @@ export function supportedBuild(): KernelBuild {
 /** An instance of the kernels. Memory only grows; views of it end when it does, so take them from here. */
 export class KernelModule {
   readonly memory: WebAssembly.Memory;
-  /** 8-bit weights need one integer product on this machine instead of two. */
-  readonly hasWideDot: boolean;
+  /** How this machine multiplies integers best. */
+  readonly dotKind: DotKind;
   readonly #kernels: WebAssembly.Exports;
   #u8: Uint8Array<ArrayBuffer>;
   #f32: Float32Array<ArrayBuffer>;
@@ -40,7 +45,7 @@ export class KernelModule {
     this.#u8 = new Uint8Array(this.memory.buffer);
     this.#f32 = new Float32Array(this.memory.buffer);
     this.#i32 = new Int32Array(this.memory.buffer);
-    this.hasWideDot = this.kernel('probeWideDot')(0) === 1;
+    this.dotKind = DOT_KINDS[this.kernel('probeDot')(0)] ?? 'pairs';
   }
 
   /** The kernel of that name. Throws `bad-argument`. */

@@ -3,7 +3,7 @@
  * multiplied with activations, or read row by row where it is an embedding table.
  */
 import { PixelError } from '../../core/errors.ts';
-import type { Kernel, KernelModule } from './kernel-module.ts';
+import type { DotKind, Kernel, KernelModule } from './kernel-module.ts';
 import { type PackedFormat, packedBytes, panelBytes } from './packed-formats.ts';
 
 /** Where a product finds its operands and leaves its result: byte addresses. */
@@ -41,7 +41,7 @@ export class PackedMatrix {
     this.#module = module;
     this.#address = module.take(packedBytes(format, rows, columns));
     this.#pack = module.kernel(`pack${name}`);
-    this.#product = module.kernel(`product${name}${name === 'Q8_0' && !module.hasWideDot ? 'Split' : ''}`);
+    this.#product = module.kernel(`product${name}${sumsInPairs(format, module.dotKind) ? 'Pairs' : ''}`);
     this.#row = module.kernel(`row${name}`);
   }
 
@@ -102,6 +102,11 @@ export class PackedMatrix {
     }
     if (!kept) throw new PixelError('not-finite', 'Some weights are infinite or not numbers.');
   }
+}
+
+/** Only unsigned sums of four take weights of 8 bits; those of fewer do as well where sums are signed. */
+function sumsInPairs({ name, isInteger }: PackedFormat, kind: DotKind): boolean {
+  return isInteger && (kind === 'pairs' || (kind === 'signed' && name === 'Q8_0'));
 }
 
 /** Four rows of a plane, to the next multiple of 64. */

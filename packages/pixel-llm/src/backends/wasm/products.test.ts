@@ -41,14 +41,21 @@ void test('a weight that is not finite is refused when it is packed', () => {
   }
 });
 
-void test('8-bit weights come out the same by one integer product or by two', () => {
-  const type = typeNamed('Q8_0');
-  const blocks = randomBlocks(type, (24 * 256) / 32);
-  const x = randomFloats(TOKENS * 256);
-  const module = kernels('relaxed');
-  const once = multiply(module, packed(module, type, blocks, 24, 256), x);
-  Object.defineProperty(module, 'hasWideDot', { value: false });
-  assert.deepEqual(multiply(module, packed(module, type, blocks, 24, 256), x), once);
+void test('sums of two products and sums of four give the same bits', () => {
+  for (const name of TYPES) {
+    const type = typeNamed(name);
+    if (type.blockElements === 1) continue;
+    const blocks = randomBlocks(type, (24 * 256) / type.blockElements);
+    const x = randomFloats(TOKENS * 256);
+    const results = (['pairs', 'signed', 'unsigned'] as const).flatMap((kind) => {
+      const module = kernels('relaxed');
+      // Only here are sums of four of 8-bit weights inexact.
+      if (kind === 'unsigned' && name === 'Q8_0' && module.dotKind !== 'unsigned') return [];
+      Object.defineProperty(module, 'dotKind', { value: kind });
+      return [multiply(module, packed(module, type, blocks, 24, 256), x)];
+    });
+    for (const result of results) assert.deepEqual(result, results[0], name);
+  }
 });
 
 function checkMatrix(build: KernelBuild, type: TensorType, rows: number, columns: number): void {

@@ -14,8 +14,8 @@ import {
   scaleBytes,
   weightVector,
 } from './blocks';
-import { ACTIVATION_BYTES, dot, loadHalves, multiplyAdd } from './dot';
-import { finish, fold, loadBytes, loadSignedBytes, touch } from './matvec';
+import { ACTIVATION_BYTES, addDot, inRegister, loadActivations, loadHalves, multiplyAdd, onesInRegister, PAIRS, room, total } from './dot';
+import { excessOf, finish, firstBytes, fold, secondBytes, touch } from './matvec';
 import { FIRST_SUM, META_BYTES, SCALED_SUM, SUM } from './quantize';
 
 /** Bytes of a panel's block: 128 of weights, four scales of each half, four minimums. */
@@ -34,7 +34,7 @@ export function tiles(
   bits: i32,
   scaling: i32,
   shift: i32,
-  wide: i32,
+  way: i32,
   weights: usize,
   rows: i32,
   blocks: i32,
@@ -51,23 +51,23 @@ export function tiles(
   const metaStride: usize = META_BYTES * <usize>blocks;
   const second = panels + panelBytes(blocks);
   for (let row = 0; row < rows; row += 8) {
-    unpackGroup(bits, scaling, weights, blocks, panels);
+    unpackGroup(bits, scaling, way, weights, blocks, panels);
     weights += group;
-    if (row + 4 < rows) unpackGroup(bits, scaling, weights, blocks, second);
+    if (row + 4 < rows) unpackGroup(bits, scaling, way, weights, blocks, second);
     weights += group;
     let token = 0;
     let a = q;
     let m = meta;
     let to = out;
     for (; token + 4 <= tokens; token += 4) {
-      fourTokens(scaling, shift, wide, panels, second, blocks, a, qStride, m, metaStride, to, outStride, bias, row, rows);
+      fourTokens(bits, scaling, shift, way, panels, second, blocks, a, qStride, m, metaStride, to, outStride, bias, row, rows);
       a += 4 * qStride;
       m += 4 * metaStride;
       to += 4 * outStride;
     }
     for (; token < tokens; token++) {
-      finish(to, bias, row, rows, oneToken(scaling, shift, wide, panels, blocks, a, m));
-      if (row + 4 < rows) finish(to, bias, row + 4, rows, oneToken(scaling, shift, wide, second, blocks, a, m));
+      finish(to, bias, row, rows, oneToken(bits, scaling, shift, way, panels, blocks, a, m));
+      if (row + 4 < rows) finish(to, bias, row + 4, rows, oneToken(bits, scaling, shift, way, second, blocks, a, m));
       a += qStride;
       m += metaStride;
       to += outStride;
@@ -77,7 +77,7 @@ export function tiles(
 
 /** A group's weights as bytes and f32 scales: [blocks][PANEL_BLOCK]. */
 @inline
-export function unpackGroup(bits: i32, scaling: i32, group: usize, blocks: i32, panel: usize): void {
+export function unpackGroup(bits: i32, scaling: i32, way: i32, group: usize, blocks: i32, panel: usize): void {
   let scales = group + HEADER_BYTES;
   let quants = scales + scaleBytes(scaling, blocks);
   const scaleFactor = v128.load32_splat(group);
@@ -85,7 +85,7 @@ export function unpackGroup(bits: i32, scaling: i32, group: usize, blocks: i32, 
   let d = scaleFactor;
   let least = minimumFactor;
   for (let block = 0; block < blocks; block++) {
-    touch(bits, block, quants);
+    touch(bits, way, block, quants);
     if (scaling === PLAIN || scaling === MINIMUM) {
       v128.store(panel, f32x4.mul(loadHalves(scales), scaleFactor), SCALES);
       if (scaling === MINIMUM) v128.store(panel, f32x4.mul(loadHalves(scales + 8), minimumFactor), MINIMUMS);
@@ -97,11 +97,13 @@ export function unpackGroup(bits: i32, scaling: i32, group: usize, blocks: i32, 
         scales += scaling === SUPER32 ? 32 : 16;
       }
       if (scaling === SUPER32) {
-        v128.store(panel, f32x4.mul(d, f32x4.convert_i32x4_u(loadBytes(scales))), SCALES);
-        v128.store(panel, f32x4.mul(least, f32x4.convert_i32x4_u(loadBytes(scales + 4))), MINIMUMS);
+        const bytes = v128.load8x8_u(scales);
+        v128.store(panel, f32x4.mul(d, firstBytes(bytes)), SCALES);
+        v128.store(panel, f32x4.mul(least, secondBytes(bytes)), MINIMUMS);
       } else {
-        v128.store(panel, f32x4.mul(d, f32x4.convert_i32x4_s(loadSignedBytes(scales))), SCALES);
-        v128.store(panel, f32x4.mul(d, f32x4.convert_i32x4_s(loadSignedBytes(scales + 4))), SCALES + 16);
+        const bytes = v128.load8x8_s(scales);
+        v128.store(panel, f32x4.mul(d, firstBytes(bytes)), SCALES);
+        v128.store(panel, f32x4.mul(d, secondBytes(bytes)), SCALES + 16);
       }
       scales += 8;
     }
@@ -138,9 +140,10 @@ export function panelRow(panel: usize, lane: i32, blocks: i32, scaling: i32, shi
 /** Eight rows x four tokens: a0 .. a3 are the first group's sums, b0 .. b3 the second's. */
 @inline
 function fourTokens(
+  bits: i32,
   scaling: i32,
   shift: i32,
-  wide: i32,
+  way: i32,
   first: usize,
   second: usize,
   blocks: i32,
@@ -173,6 +176,10 @@ function fourTokens(
   let m3 = m2 + metaStride;
   const halves: usize = scaling === SUPER16 ? 2 : 1;
   const step: usize = scaling === SUPER16 ? 64 : 128;
+  const chunk: usize = min(step, <usize>(16 * room(way, bits)));
+  const passes: i32 = bits === 8 && way === PAIRS ? 2 : 1;
+  const low = inRegister(15);
+  const ones = onesInRegister();
   for (let block = 0; block < blocks; block++) {
     for (let half: usize = 0; half < halves; half++) {
       let c0 = zero;
@@ -183,33 +190,64 @@ function fourTokens(
       let d1 = zero;
       let d2 = zero;
       let d3 = zero;
-      for (let v: usize = step * half; v < step * half + step; v += 16) {
-        const u = v128.load(first + v);
-        const w = v128.load(second + v);
-        c0 = dot(wide, q0, u, c0);
-        d0 = dot(wide, q0, w, d0);
-        c1 = dot(wide, q1, u, c1);
-        d1 = dot(wide, q1, w, d1);
-        c2 = dot(wide, q2, u, c2);
-        d2 = dot(wide, q2, w, d2);
-        c3 = dot(wide, q3, u, c3);
-        d3 = dot(wide, q3, w, d3);
-        q0 += 4 * ACTIVATION_BYTES;
-        q1 += 4 * ACTIVATION_BYTES;
-        q2 += 4 * ACTIVATION_BYTES;
-        q3 += 4 * ACTIVATION_BYTES;
+      for (let v: usize = step * half; v < step * half + step; v += chunk) {
+        // 8-bit weights in pairs: first their lower four bits, then, over the same activations, their upper.
+        for (let pass: i32 = 0; pass < passes; pass++) {
+          let e0 = zero;
+          let e1 = zero;
+          let e2 = zero;
+          let e3 = zero;
+          let f0 = zero;
+          let f1 = zero;
+          let f2 = zero;
+          let f3 = zero;
+          if (pass) {
+            q0 -= 32 * ACTIVATION_BYTES;
+            q1 -= 32 * ACTIVATION_BYTES;
+            q2 -= 32 * ACTIVATION_BYTES;
+            q3 -= 32 * ACTIVATION_BYTES;
+          }
+          for (let w: usize = v; w < v + chunk; w += 16) {
+            let u = v128.load(first + w);
+            let t = v128.load(second + w);
+            if (passes === 2) {
+              u = v128.and(i16x8.shr_u(u, 4 * pass), low);
+              t = v128.and(i16x8.shr_u(t, 4 * pass), low);
+            }
+            e0 = addDot(way, loadActivations(q0), u, e0);
+            f0 = addDot(way, loadActivations(q0), t, f0);
+            e1 = addDot(way, loadActivations(q1), u, e1);
+            f1 = addDot(way, loadActivations(q1), t, f1);
+            e2 = addDot(way, loadActivations(q2), u, e2);
+            f2 = addDot(way, loadActivations(q2), t, f2);
+            e3 = addDot(way, loadActivations(q3), u, e3);
+            f3 = addDot(way, loadActivations(q3), t, f3);
+            q0 += 4 * ACTIVATION_BYTES;
+            q1 += 4 * ACTIVATION_BYTES;
+            q2 += 4 * ACTIVATION_BYTES;
+            q3 += 4 * ACTIVATION_BYTES;
+          }
+          c0 = i32x4.add(c0, i32x4.shl(total(way, e0, ones), 4 * pass));
+          c1 = i32x4.add(c1, i32x4.shl(total(way, e1, ones), 4 * pass));
+          c2 = i32x4.add(c2, i32x4.shl(total(way, e2, ones), 4 * pass));
+          c3 = i32x4.add(c3, i32x4.shl(total(way, e3, ones), 4 * pass));
+          d0 = i32x4.add(d0, i32x4.shl(total(way, f0, ones), 4 * pass));
+          d1 = i32x4.add(d1, i32x4.shl(total(way, f1, ones), 4 * pass));
+          d2 = i32x4.add(d2, i32x4.shl(total(way, f2, ones), 4 * pass));
+          d3 = i32x4.add(d3, i32x4.shl(total(way, f3, ones), 4 * pass));
+        }
       }
       const sum: usize = scaling === SUPER16 ? FIRST_SUM + 4 * half : SUM;
       const s = v128.load(first + SCALES + 16 * half);
       const t = v128.load(second + SCALES + 16 * half);
-      a0 = fold(c0, shift, m0 + sum, s, v128.load32_splat(m0), a0);
-      b0 = fold(d0, shift, m0 + sum, t, v128.load32_splat(m0), b0);
-      a1 = fold(c1, shift, m1 + sum, s, v128.load32_splat(m1), a1);
-      b1 = fold(d1, shift, m1 + sum, t, v128.load32_splat(m1), b1);
-      a2 = fold(c2, shift, m2 + sum, s, v128.load32_splat(m2), a2);
-      b2 = fold(d2, shift, m2 + sum, t, v128.load32_splat(m2), b2);
-      a3 = fold(c3, shift, m3 + sum, s, v128.load32_splat(m3), a3);
-      b3 = fold(d3, shift, m3 + sum, t, v128.load32_splat(m3), b3);
+      a0 = fold(c0, shift, excessOf(m0, sum, shift), s, v128.load32_splat(m0), a0);
+      b0 = fold(d0, shift, excessOf(m0, sum, shift), t, v128.load32_splat(m0), b0);
+      a1 = fold(c1, shift, excessOf(m1, sum, shift), s, v128.load32_splat(m1), a1);
+      b1 = fold(d1, shift, excessOf(m1, sum, shift), t, v128.load32_splat(m1), b1);
+      a2 = fold(c2, shift, excessOf(m2, sum, shift), s, v128.load32_splat(m2), a2);
+      b2 = fold(d2, shift, excessOf(m2, sum, shift), t, v128.load32_splat(m2), b2);
+      a3 = fold(c3, shift, excessOf(m3, sum, shift), s, v128.load32_splat(m3), a3);
+      b3 = fold(d3, shift, excessOf(m3, sum, shift), t, v128.load32_splat(m3), b3);
     }
     if (scaling === MINIMUM || scaling === SUPER32) {
       const s = v128.load(first + MINIMUMS);
@@ -243,17 +281,19 @@ function fourTokens(
 
 /** Four rows x one token. */
 @inline
-function oneToken(scaling: i32, shift: i32, wide: i32, panel: usize, blocks: i32, q: usize, meta: usize): v128 {
+function oneToken(bits: i32, scaling: i32, shift: i32, way: i32, panel: usize, blocks: i32, q: usize, meta: usize): v128 {
+  const low = inRegister(15);
+  const ones = onesInRegister();
   let acc = f32x4.splat(0);
   const halves: usize = scaling === SUPER16 ? 2 : 1;
   for (let block = 0; block < blocks; block++) {
     const activationScale = v128.load32_splat(meta);
     for (let half: usize = 0; half < halves; half++) {
       const p = panel + 64 * half;
-      let c = fourVectors(wide, p, q, i32x4.splat(0));
-      if (halves === 1) c = fourVectors(wide, p + 64, q + 16 * ACTIVATION_BYTES, c);
+      let c = fourVectors(bits, way, p, q, ones, low);
+      if (halves === 1) c = i32x4.add(c, fourVectors(bits, way, p + 64, q + 16 * ACTIVATION_BYTES, ones, low));
       const sum: usize = scaling === SUPER16 ? FIRST_SUM + 4 * half : SUM;
-      acc = fold(c, shift, meta + sum, v128.load(panel + SCALES + 16 * half), activationScale, acc);
+      acc = fold(c, shift, excessOf(meta, sum, shift), v128.load(panel + SCALES + 16 * half), activationScale, acc);
       q += (halves === 1 ? 32 : 16) * ACTIVATION_BYTES;
     }
     if (scaling === MINIMUM || scaling === SUPER32) {
@@ -266,9 +306,27 @@ function oneToken(scaling: i32, shift: i32, wide: i32, panel: usize, blocks: i32
 }
 
 @inline
-function fourVectors(wide: i32, p: usize, q: usize, c: v128): v128 {
-  c = dot(wide, q, v128.load(p), c);
-  c = dot(wide, q + 4 * ACTIVATION_BYTES, v128.load(p, 16), c);
-  c = dot(wide, q + 8 * ACTIVATION_BYTES, v128.load(p, 32), c);
-  return dot(wide, q + 12 * ACTIVATION_BYTES, v128.load(p, 48), c);
+function fourVectors(bits: i32, way: i32, p: usize, q: usize, ones: v128, low: v128): v128 {
+  const x0 = v128.load(p);
+  const x1 = v128.load(p, 16);
+  const x2 = v128.load(p, 32);
+  const x3 = v128.load(p, 48);
+  if (bits !== 8 || way !== PAIRS) return dotFour(bits, way, q, x0, x1, x2, x3, ones);
+  const lower = dotFour(4, way, q, v128.and(x0, low), v128.and(x1, low), v128.and(x2, low), v128.and(x3, low), ones);
+  const y0 = v128.and(i16x8.shr_u(x0, 4), low);
+  const y1 = v128.and(i16x8.shr_u(x1, 4), low);
+  const y2 = v128.and(i16x8.shr_u(x2, 4), low);
+  const y3 = v128.and(i16x8.shr_u(x3, 4), low);
+  return i32x4.add(lower, i32x4.shl(dotFour(4, way, q, y0, y1, y2, y3, ones), 4));
+}
+
+@inline
+function dotFour(bits: i32, way: i32, q: usize, x0: v128, x1: v128, x2: v128, x3: v128, ones: v128): v128 {
+  const a2 = loadActivations(q + 8 * ACTIVATION_BYTES);
+  const a3 = loadActivations(q + 12 * ACTIVATION_BYTES);
+  let c = addDot(way, loadActivations(q), x0, i32x4.splat(0));
+  c = addDot(way, loadActivations(q + 4 * ACTIVATION_BYTES), x1, c);
+  if (room(way, bits) >= 4) return total(way, addDot(way, a3, x3, addDot(way, a2, x2, c)), ones);
+  const d = addDot(way, a3, x3, addDot(way, a2, x2, i32x4.splat(0)));
+  return i32x4.add(total(way, c, ones), total(way, d, ones));
 }
