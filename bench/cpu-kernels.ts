@@ -1,6 +1,6 @@
 /**
  * The matrix products of the device `cpu`, one weight type after another, on one thread: `node bench/cpu-kernels.ts [--megabytes 96]
- * [--rounds 7] [--types Q8_0,Q4_0]`. Weights a second from memory with one token (against reading memory in order, which is what limits it), and
+ * [--rounds 7] [--types Q8_0,Q4_0] [--no-save]`. Weights a second from memory with one token (against reading memory in order, which is what limits it), and
  * multiply-adds a second with 8 and 128 tokens. First the check: 8 tokens together give the bits of one.
  */
 import assert from 'node:assert/strict';
@@ -17,8 +17,10 @@ const { values: options } = parseArgs({
     megabytes: { type: 'string', default: '96' },
     rounds: { type: 'string', default: '7' },
     types: { type: 'string', default: 'F32,F16,BF16,Q8_0,Q6_K,Q5_K,Q5_1,Q5_0,Q4_K,Q4_1,Q4_0,Q3_K' },
+    'no-save': { type: 'boolean' },
   },
 });
+const TYPES = options.types.split(',');
 const COLUMNS = 1024;
 const BYTES = Number(options.megabytes) * 1e6;
 /** Rows for products with many tokens: what fits the caches, so that arithmetic is what is timed. */
@@ -29,9 +31,9 @@ const compiled = new WebAssembly.Module(readFileSync(new URL(kernelFile, import.
 const [first, second] = [Buffer.alloc(BYTES, 1), Buffer.alloc(BYTES, 1)];
 
 const results: ResultRow[] = [];
-for (const type of options.types.split(',')) results.push(await measure(type));
+for (const type of TYPES) results.push(await measure(type));
 printTable(results);
-console.log(await saveResults('cpu-kernels', results));
+if (!options['no-save']) console.log(await saveResults('cpu-kernels', results));
 
 async function measure(type: string): Promise<ResultRow> {
   const module = new KernelModule(compiled);
@@ -41,7 +43,7 @@ async function measure(type: string): Promise<ResultRow> {
   const small = randomMatrix(module, type, FEW_ROWS);
   const operands = activations(module, 128, Math.max(128 * FEW_ROWS, 8 * large.rows));
   const multiply = (matrix: PackedMatrix, tokens: number): void => {
-    matrix.product({ ...operands, tokens, panels: operands.panels });
+    matrix.product({ ...operands, tokens });
   };
   multiply(small, 1);
   const alone = module.f32.slice(operands.out / 4, operands.out / 4 + FEW_ROWS);
@@ -101,7 +103,7 @@ function activations(module: KernelModule, tokens: number, outputs: number) {
     meta: module.take(count),
     out: module.take(4 * outputs + 64),
     bias: 0,
-    panels: module.take(1 << 20),
+    scratch: module.take(1 << 20),
   };
   for (let i = 0; i < count; i++) module.f32[operands.x / 4 + i] = Math.sin(i);
   module.kernel('quantizeRows')(operands.x, count / 32, operands.quantized, operands.meta);

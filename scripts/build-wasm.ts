@@ -12,15 +12,11 @@ const folder = join('backends', 'wasm');
 const source = join(packageFolder, 'src', folder);
 const compiler = join(dirname(createRequire(import.meta.url).resolve('assemblyscript/package.json')), 'bin', 'asc.js');
 
-const builds = [
-  { name: 'relaxed', features: ['--enable', 'relaxed-simd'], entries: ['kernels.ts', 'pair-products.ts'] },
-  { name: 'plain', features: [], entries: ['kernels.ts'] },
-];
-for (const { name, features, entries } of builds) {
+for (const [name, ...features] of [['relaxed', '--enable', 'relaxed-simd'], ['plain']]) {
   const file = `kernels-${name}.wasm`;
-  const files = entries.map((entry) => join(source, 'assembly', entry));
   const settings = ['-O3', '--runtime', 'stub', '--noAssert', '--importMemory', '--enable', 'simd', ...features];
-  execFileSync(process.execPath, [compiler, ...files, '-o', join(source, file), ...settings], { stdio: 'inherit' });
+  const entry = join(source, 'assembly', 'kernels.ts');
+  execFileSync(process.execPath, [compiler, entry, '-o', join(source, file), ...settings], { stdio: 'inherit' });
   const built = join(packageFolder, 'dist');
   if (!existsSync(built)) continue;
   mkdirSync(join(built, folder), { recursive: true });

@@ -5,11 +5,13 @@ const layers = [
   'png',
   'gguf',
   'pxi',
+  'download',
   'map',
   'tokenizer',
   'program',
   'backends',
   'engine',
+  'browser',
   'train',
   'server',
   'cli',
@@ -24,9 +26,37 @@ const layerRules = layers.map((layer, index) => ({
   to: { path: `${source}(${[...layers.slice(index + 1), '(index|node)\\.ts'].join('|')})` },
 }));
 
+// The layers of packages/pixel-coach/src, under the same rule. All of it runs in Node.
+const coachLayers = [
+  'core',
+  'store',
+  'roadmap',
+  'agents',
+  'money',
+  'sandbox',
+  'workspace',
+  'proof',
+  'loop',
+  'config',
+  'logs',
+  'report',
+  'dashboard',
+  'cli',
+];
+const coachSource = '^packages/pixel-coach/src/';
+
+const coachRules = coachLayers.map((layer, index) => ({
+  name: `coach-layer-${layer}`,
+  comment: `${layer}/ may only import from: ${coachLayers.slice(0, index + 1).join(', ')}`,
+  severity: 'error',
+  from: { path: `${coachSource}${layer}/`, pathNot: '\\.test\\.ts$' },
+  to: { path: `${coachSource}(${[...coachLayers.slice(index + 1), 'index\\.ts'].join('|')})` },
+}));
+
 export default {
   forbidden: [
     ...layerRules,
+    ...coachRules,
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'node-only-in-node-files',

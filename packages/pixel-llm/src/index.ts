@@ -1,8 +1,10 @@
 /**
- * The public entry for browsers: everything that needs no file system. Node gets node.ts, which is this and files.
+ * The public entry of what needs neither files nor a page: node.ts and browser.ts are this and more, and one of the two is what is imported.
  * What is exported here is kept stable; nothing imports deeper.
  */
 
+export { type CompareOptions, compareDevices } from './backends/compare/compare-devices.ts';
+export type { DeviceComparison, OpComparison } from './backends/compare/comparison.ts';
 export { type BackendOptions, type DeviceReport, listDevices, selectBackend } from './backends/select.ts';
 export type {
   Backend,

@@ -3,7 +3,7 @@
  * without them and say so; where REQUIRE_GOLDENS is set (continuous integration), a skip is a failure.
  */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -14,6 +14,12 @@ const folder = new URL('../../../../shared/goldens/', import.meta.url);
 /** Path of a golden file, e.g. `models/random-llama-F16.gguf`. */
 export function golden(path: string): string {
   return fileURLToPath(new URL(path, folder));
+}
+
+/** The golden models' names, without `.gguf`. */
+export function goldenModels(): string[] {
+  const files = readdirSync(golden('models')).filter((file) => file.endsWith('.gguf'));
+  return files.map((file) => file.slice(0, -'.gguf'.length));
 }
 
 /** A test that needs the golden vectors. */

@@ -2,10 +2,11 @@
  * Where a command's MODEL is read: a path as it stands, a URL from the cache. Commands that need all weights pull what the cache
  * does not have; those that look at a part of the file read it on the server.
  */
+
+import { isModelUrl } from '../download/model-url.ts';
 import type { CommandContext } from './command.ts';
 import { formatBytes } from './progress-bar.ts';
 import { cacheFolder } from './pull/model-cache.ts';
-import { isModelUrl } from './pull/model-url.ts';
 import { findCachedPath, type PulledModel, pullToCache } from './pull/pull-model.ts';
 
 /** The model's path on this machine; a URL is pulled into the cache first, unless it is there. Throws as `pullToCache`. */

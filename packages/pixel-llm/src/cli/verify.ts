@@ -2,18 +2,24 @@
 import type { Command } from 'commander';
 import { createWorkerHasher, openSource } from '../pxi/node.ts';
 import { type VerifyReport, verifyModelFile } from '../pxi/verify-file.ts';
-import type { CommandContext, RegisterCommand } from './command.ts';
+import { type CommandContext, type RegisterCommand, wholeNumber } from './command.ts';
 import { printable } from './printable.ts';
 import { formatBytes } from './progress-bar.ts';
+import { type VerifyDevicesFlags, verifyDevices } from './verify-devices.ts';
 
 const EXAMPLES = `
 Pictures: the CRC of every line and the SHA-256 of every tensor; any picture of a set names the set. GGUF files hold no
 checksums: their structure is checked, and that every tensor is there. Findings go to stdout, the exit code is 1 if there are any.
 
+With --devices, not the file is checked but what computes: the model runs on two devices or more, and every op of the others is compared
+with what the first makes of the same inputs. The first op beyond its tolerance is named, the exit code is then 1.
+
 Examples:
   pixel-llm verify model.pxi.png
   pixel-llm verify model-00001-of-00003.pxi.png --json
-  pixel-llm verify model.gguf`;
+  pixel-llm verify model.gguf
+  pixel-llm verify model.pxi.png --devices reference,cpu
+  pixel-llm verify model.pxi.png --devices reference,cpu --prompt "Once upon a time" --threads 2 --json`;
 
 /** Findings that are printed; what is wrong is clear by then. */
 const MOST_FINDINGS = 100;
@@ -21,11 +27,21 @@ const MOST_FINDINGS = 100;
 export const registerVerify: RegisterCommand = (program: Command, context: CommandContext): void => {
   program
     .command('verify')
-    .description('Check a model: every line of pixels and every tensor.')
+    .description('Check a model: every line of pixels and every tensor; or, with --devices, every op on two devices.')
     .argument('<model>', 'a .pxi.png or .gguf file or URL')
+    .option('--devices <list>', 'compare what these devices compute, e.g. reference,cpu; the first is the yardstick')
+    .option('--prompt <text>', 'with --devices: the text they are given (default: tokens from all over the vocabulary)')
+    .option('--tokens <n>', 'with --devices and without --prompt: how many tokens', wholeNumber(1, 4096), 20)
+    .option(
+      '--threads <n>',
+      "with --devices: threads to compute with (default: the device's choice)",
+      wholeNumber(1, 1024),
+    )
     .option('--json', 'print the findings as JSON')
     .addHelpText('after', EXAMPLES)
-    .action(async (model: string, { json = false }: { json?: boolean }) => {
+    .action(async (model: string, flags: Partial<VerifyDevicesFlags> & { tokens: number }) => {
+      const { devices, json = false } = flags;
+      if (devices !== undefined) return verifyDevices(model, { ...flags, devices }, context);
       const { signal } = context;
       const open = (name: string) => openSource(name, { signal });
       const report = await context.withProgress((onProgress) =>

@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   'file-not-found': 'The file or folder does not exist or cannot be opened.',
   'file-exists': 'The output already exists and would be overwritten.',
   io: 'The operating system refused a read or a write.',
+  'storage-full': 'The browser gives this site no more room for models.',
   http: 'A server answered with an error, without range support, or with other bytes than it promised.',
   truncated: 'The data end before what they announce.',
   'limit-exceeded': 'A file declares a count, length or size above the named safety limit.',

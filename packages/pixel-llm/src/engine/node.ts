@@ -26,6 +26,6 @@ export async function loadModel(source: ModelSource | string, options: LoadModel
 }
 
 /** What the process may still take. macOS counts memory that it would hand over as taken, so there the machine's size is the bound. */
-function availableMemory(): number {
+export function availableMemory(): number {
   return process.platform === 'darwin' ? totalmem() : process.availableMemory();
 }

@@ -86,7 +86,7 @@ const OPS: { readonly [Name in OpName]: (op: OpOf<Name>, context: OpContext) => 
     const bias = biasName === undefined ? 0 : context.vector(biasName) + 4 * context.firstRow(name);
     const roundRows = context.module.kernel('roundRows');
     const quantizeRows = context.module.kernel('quantizeRows');
-    const { columns, format, scratchBytes } = matrix;
+    const { columns, format } = matrix;
     return (batch) => {
       const tokens = rowsOf(x.rows, batch);
       if (tokens === 0 || matrix.rows === 0) return;
@@ -101,7 +101,7 @@ const OPS: { readonly [Name in OpName]: (op: OpOf<Name>, context: OpContext) => 
           meta,
           out: out.address,
           bias,
-          panels: context.scratch(scratchBytes),
+          scratch: context.scratch(matrix.productScratchBytes(tokens)),
         });
         return;
       }
@@ -110,7 +110,7 @@ const OPS: { readonly [Name in OpName]: (op: OpOf<Name>, context: OpContext) => 
         from = context.scratch(4 * tokens * columns + 64);
         roundRows(x.address, tokens, columns, from);
       }
-      matrix.product({ tokens, x: from, quantized: 0, meta: 0, out: out.address, bias, panels: 0 });
+      matrix.product({ tokens, x: from, quantized: 0, meta: 0, out: out.address, bias, scratch: 0 });
     };
   },
 

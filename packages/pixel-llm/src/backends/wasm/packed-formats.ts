@@ -52,9 +52,9 @@ export function packedBytes(format: PackedFormat, rows: number, columns: number)
   return Math.ceil(rows / 4) * format.groupBytes(columns);
 }
 
-/** Bytes of the scratch in which product and row kernels unpack eight rows. */
+/** Bytes of the scratch in which row kernels unpack four rows (assembly/panels.ts). */
 export function panelBytes(columns: number): number {
-  return 2 * 176 * (columns / 32);
+  return 352 * (columns / 32);
 }
 
 function floats(name: string, groupBytes: (columns: number) => number): PackedFormat {

@@ -18,8 +18,8 @@ export interface ProductOperands {
   readonly out: number;
   /** [rows, padded to four] f32, or 0 for none. */
   readonly bias: number;
-  /** The matrix's scratchBytes. */
-  readonly panels: number;
+  /** As many bytes as the matrix's productScratchBytes says. */
+  readonly scratch: number;
 }
 
 export class PackedMatrix {
@@ -30,6 +30,7 @@ export class PackedMatrix {
   readonly #module: KernelModule;
   readonly #pack: Kernel;
   readonly #product: Kernel;
+  readonly #tiles: Kernel | undefined;
   readonly #row: Kernel;
 
   /** Takes the memory; `pack` fills it. Throws `out-of-memory`. */
@@ -41,13 +42,21 @@ export class PackedMatrix {
     this.#module = module;
     this.#address = module.take(packedBytes(format, rows, columns));
     this.#pack = module.kernel(`pack${name}`);
-    this.#product = module.kernel(`product${name}${sumsInPairs(format, module.dotKind) ? 'Pairs' : ''}`);
+    const way = format.isInteger && sumsInPairs(name, module.dotKind) ? 'Pairs' : '';
+    this.#product = module.kernel(`product${name}${way}`);
+    if (format.isInteger) this.#tiles = module.kernel(`tiles${name}${way}`);
     this.#row = module.kernel(`row${name}`);
   }
 
-  /** Bytes of scratch that packing, products and rows need. */
+  /** Bytes of scratch that packing and rows need. */
   get scratchBytes(): number {
     return Math.max(this.format.isInteger ? panelBytes(this.columns) : 0, 16 * this.columns + 512);
+  }
+
+  /** Bytes of scratch that a product with so many tokens needs. */
+  productScratchBytes(tokens: number): number {
+    if (!this.format.isInteger || tokens === 1) return 0;
+    return this.#module.kernel('tileScratch')(this.columns / 32, tokens);
   }
 
   /**
@@ -73,10 +82,13 @@ export class PackedMatrix {
   }
 
   /** [tokens, columns] x [rows, columns] -> [tokens, rows], plus bias. */
-  product({ tokens, x, quantized, meta, out, bias, panels }: ProductOperands): void {
+  product({ tokens, x, quantized, meta, out, bias, scratch }: ProductOperands): void {
     const { rows, columns } = this;
-    if (this.format.isInteger) {
-      this.#product(this.#address, rows, columns / 32, quantized, meta, tokens, out, 4 * rows, bias, panels);
+    const [address, blocks] = [this.#address, columns / 32];
+    if (this.format.isInteger && tokens === 1) {
+      this.#product(address, rows, blocks, quantized, meta, out, bias);
+    } else if (this.#tiles) {
+      this.#tiles(address, rows, blocks, quantized, meta, tokens, out, 4 * rows, bias, scratch);
     } else {
       this.#product(this.#address, rows, columns, x, tokens, out, 4 * rows, bias);
     }
@@ -105,8 +117,8 @@ export class PackedMatrix {
 }
 
 /** Only unsigned sums of four take weights of 8 bits; those of fewer do as well where sums are signed. */
-function sumsInPairs({ name, isInteger }: PackedFormat, kind: DotKind): boolean {
-  return isInteger && (kind === 'pairs' || (kind === 'signed' && name === 'Q8_0'));
+function sumsInPairs(name: string, kind: DotKind): boolean {
+  return kind === 'pairs' || (kind === 'signed' && name === 'Q8_0');
 }
 
 /** Four rows of a plane, to the next multiple of 64. */

@@ -41,20 +41,19 @@ void test('a weight that is not finite is refused when it is packed', () => {
   }
 });
 
-void test('sums of two products and sums of four give the same bits', () => {
-  for (const name of TYPES) {
+void test('products come out the same whichever way a machine multiplies', () => {
+  for (const name of ['Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K']) {
     const type = typeNamed(name);
-    if (type.blockElements === 1) continue;
-    const blocks = randomBlocks(type, (24 * 256) / type.blockElements);
-    const x = randomFloats(TOKENS * 256);
-    const results = (['pairs', 'signed', 'unsigned'] as const).flatMap((kind) => {
+    const blocks = randomBlocks(type, (24 * 512) / type.blockElements);
+    const x = randomFloats(TOKENS * 512);
+    const found = (['pairs', 'signed', 'unsigned'] as const).flatMap((kind) => {
       const module = kernels('relaxed');
-      // Only here are sums of four of 8-bit weights inexact.
+      // Only where a machine says so are sums of four of 8-bit weights exact.
       if (kind === 'unsigned' && name === 'Q8_0' && module.dotKind !== 'unsigned') return [];
       Object.defineProperty(module, 'dotKind', { value: kind });
-      return [multiply(module, packed(module, type, blocks, 24, 256), x)];
+      return [multiply(module, packed(module, type, blocks, 24, 512), x)];
     });
-    for (const result of results) assert.deepEqual(result, results[0], name);
+    for (const result of found) assert.deepEqual(result, found[0], name);
   }
 });
 
@@ -108,7 +107,7 @@ function multiply(module: KernelModule, matrix: PackedMatrix, x: Float32Array, b
     meta: module.take(20 * Math.ceil(x.length / 32)),
     out: module.take(4 * tokens * rows + 64),
     bias: bias ? place(bias) : 0,
-    panels: module.take(matrix.scratchBytes),
+    scratch: module.take(matrix.productScratchBytes(tokens)),
   };
   if (matrix.format.isInteger) {
     module.kernel('quantizeRows')(operands.x, x.length / 32, operands.quantized, operands.meta);

@@ -8,7 +8,7 @@ import { SharedExchange } from './shared-exchange.ts';
 import { decodeStep, type WantedValue } from './shared-step.ts';
 import { COMMANDS, CONTROL, giveUp, StepGivenUp, waitWhile } from './thread-control.ts';
 import type { FromThread, ToThread } from './thread-messages.ts';
-import { planThreads, type ThreadPlan } from './thread-plan.ts';
+import { type PlanStep, planThreads, type ThreadPlan } from './thread-plan.ts';
 import { ThreadShare } from './thread-share.ts';
 
 /** Returns what to do with each message. `close` ends the worker. */
@@ -85,11 +85,11 @@ class Thread {
     this.#exchange.begin(step.buffers);
     try {
       this.share.begin(step.batch);
-      for (const [index, { kind, ...rest }] of this.#plan.steps.entries()) {
+      for (const [index, planned] of this.#plan.steps.entries()) {
         this.share.run(index, step.batch);
-        if (kind !== 'op' || step.wanted.length === 0) continue;
-        const out = 'op' in rest ? rest.op.out : '';
-        for (const wanted of step.wanted) if (wanted.name === out) this.#publish(wanted);
+        if (step.wanted.length === 0) continue;
+        const written = writtenBy(planned);
+        for (const wanted of step.wanted) if (wanted.name === written) this.#publish(wanted);
       }
     } catch (error) {
       if (!(error instanceof StepGivenUp) || error.isLost) throw error;
@@ -107,4 +107,10 @@ class Thread {
       shared.set(this.#module.f32.subarray(from, from + local.width), row * width + (cuts?.[this.#thread] ?? 0));
     }
   }
+}
+
+/** The value that stands, in whole or in this thread's part, after a step. Of an embedding, a thread has but some rows until they are exchanged. */
+function writtenBy(step: PlanStep): string | undefined {
+  if (step.kind === 'op') return step.op.op === 'embed' ? undefined : step.op.out;
+  return step.kind === 'exchange-tokens' ? step.value : undefined;
 }

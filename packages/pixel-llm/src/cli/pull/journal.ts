@@ -4,18 +4,10 @@
  */
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { fileError } from '../../core/node.ts';
-import type { RemoteModel } from './model-url.ts';
-
-/** What the server said of a file. */
-export interface PartFacts {
-  size: number;
-  etag?: string | undefined;
-  lastModified?: string | undefined;
-  /** Bytes that are safely on the disk, for files whose bytes cannot be checked. */
-  synced?: number | undefined;
-}
+import type { DownloadJournal, PartFacts } from '../../download/download-file.ts';
+import type { RemoteModel } from '../../download/model-url.ts';
 
 interface Journal {
   version: 1;
@@ -41,7 +33,7 @@ const journalSchema: z.ZodType<Journal> = z.object({
 
 export const JOURNAL_NAME = '.journal.json';
 
-export class DownloadJournal {
+export class JournalFile implements DownloadJournal {
   readonly #path: string;
   readonly #journal: Journal;
 
@@ -51,19 +43,18 @@ export class DownloadJournal {
   }
 
   /** The folder's journal. Parts of another model are removed. Throws `io`. */
-  static async open(folder: string, { key, named }: RemoteModel): Promise<DownloadJournal> {
+  static async open(folder: string, { key, named }: RemoteModel): Promise<JournalFile> {
     const path = join(folder, JOURNAL_NAME);
     const found = await readJournal(path);
     if (found && found.key !== key) await clear(folder);
     const fresh: Journal = { version: 1, key, url: named.display, parts: {} };
-    return new DownloadJournal(path, found?.key === key ? found : fresh);
+    return new JournalFile(path, found?.key === key ? found : fresh);
   }
 
   part(name: string): PartFacts | undefined {
     return Object.hasOwn(this.#journal.parts, name) ? this.#journal.parts[name] : undefined;
   }
 
-  /** Resolves when it is written. Throws `io`. */
   async setPart(name: string, facts: PartFacts | undefined): Promise<void> {
     if (facts) this.#journal.parts[name] = facts;
     else delete this.#journal.parts[name];

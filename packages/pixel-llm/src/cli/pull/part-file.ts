@@ -1,10 +1,11 @@
-/** A file that grows while it is downloaded and may be cut back: what is written stays there when the process ends. */
+/** The part of a download as a file. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { fileError } from '../../core/node.ts';
+import type { PartFile } from '../../download/download-file.ts';
 
 const READ_BYTES = 4 * 1024 * 1024;
 
-export class PartFile {
+export class DiskPartFile implements PartFile {
   readonly #path: string;
   readonly #handle: FileHandle;
   #length: number;
@@ -16,11 +17,11 @@ export class PartFile {
   }
 
   /** Opens what is there, or begins a new file. Throws `file-not-found`, `io`. */
-  static async open(path: string): Promise<PartFile> {
+  static async open(path: string): Promise<DiskPartFile> {
     try {
       // Not "a": what is written goes where it belongs, whatever another process did to the file's length.
       const handle = await open(path, 'r+').catch(() => open(path, 'wx+'));
-      return new PartFile(path, handle, (await handle.stat()).size);
+      return new DiskPartFile(path, handle, (await handle.stat()).size);
     } catch (error) {
       throw fileError(error, path);
     }
@@ -30,7 +31,6 @@ export class PartFile {
     return this.#length;
   }
 
-  /** Appends. Throws `io` (also when the disk is full). */
   async write(bytes: Uint8Array): Promise<void> {
     await this.#try(async () => {
       for (let done = 0; done < bytes.length; ) {
@@ -46,7 +46,6 @@ export class PartFile {
     this.#length = length;
   }
 
-  /** What has been written survives a crash of the system once this resolves. */
   async sync(): Promise<void> {
     await this.#try(() => this.#handle.datasync());
   }

@@ -2,18 +2,20 @@
  * Pulls a model, all files of its set, from a server: into the cache, or under a name of the caller's. It appears there only whole and
  * verified; until then its parts wait beside it, for this call or a later one to go on with.
  */
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isPixelError, PixelError } from '../../core/errors.ts';
 import { fileError, openFileByteSource, pathExists } from '../../core/node.ts';
 import type { WorkOptions } from '../../core/progress.ts';
+import { downloadFile, type RetryOptions } from '../../download/download-file.ts';
+import { parseModelUrl, type RemoteModel } from '../../download/model-url.ts';
 import { createWorkerHasher } from '../../pxi/node.ts';
 import { verifyModelFile } from '../../pxi/verify-file.ts';
-import { downloadFile, type RetryOptions } from './download-file.ts';
-import { DownloadJournal } from './journal.ts';
+import { formatBytes } from '../progress-bar.ts';
+import { JournalFile } from './journal.ts';
 import { type Lease, takeLease } from './lease.ts';
 import { addToCache, cachePlaces, findCached, markUsed, removeFolder } from './model-cache.ts';
-import { parseModelUrl, type RemoteModel } from './model-url.ts';
+import { DiskPartFile } from './part-file.ts';
 
 export interface PullOptions extends RetryOptions, WorkOptions {
   /** The cache's folder. */
@@ -121,14 +123,19 @@ async function downloadModel(
   options: PullOptions,
 ): Promise<{ name: string; byteLength: number }[]> {
   await makeFolder(folder);
-  const journal = await DownloadJournal.open(folder, remote);
+  const journal = await JournalFile.open(folder, remote);
   const files: { name: string; byteLength: number }[] = [];
   for (const [index, file] of remote.files.entries()) {
     const phase = remote.files.length === 1 ? 'pulling' : `pulling ${index + 1} of ${remote.files.length}`;
-    const path = join(folder, file.name);
+    const part = await DiskPartFile.open(join(folder, file.name));
+    const checkSpace = (bytes: number) => checkDisk(folder, bytes, file.display);
     const { headers } = remote;
     const mayWrite = () => lease.check();
-    const byteLength = await downloadFile(file, path, journal, { ...options, headers, phase, mayWrite });
+    const byteLength = await downloadFile(
+      file,
+      { part, journal, checkSpace },
+      { ...options, headers, phase, mayWrite },
+    );
     files.push({ name: file.name, byteLength });
   }
   await lease.check();
@@ -164,4 +171,16 @@ async function makeFolder(path: string): Promise<void> {
   } catch (error) {
     throw fileError(error, path);
   }
+}
+
+/** Throws `io` when the disk has no room for so many bytes more. */
+async function checkDisk(folder: string, bytes: number, display: string): Promise<void> {
+  const disk = await statfs(folder).catch(() => undefined);
+  if (!disk || disk.blocks === 0) return;
+  const free = disk.bavail * disk.bsize;
+  if (bytes <= free) return;
+  throw new PixelError(
+    'io',
+    `${display} needs ${formatBytes(bytes)} in ${folder}, where the disk has ${formatBytes(free)} free.`,
+  );
 }

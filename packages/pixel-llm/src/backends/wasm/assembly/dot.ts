@@ -9,13 +9,15 @@
 /** Bytes an activation takes. */
 export const ACTIVATION_BYTES: usize = ASC_FEATURE_RELAXED_SIMD ? 1 : 2;
 
-/** Ways to sum, a constant of each kernel. QUADS: four products to 32 bits at once, where the machine has one instruction for it. */
-export const QUADS: i32 = 0;
+/** Ways to sum, a constant of each kernel. DIRECT: four products to 32 bits at once, where the machine has one instruction for it. */
+export const DIRECT: i32 = 0;
 /**
  * Two products to 16 bits: what x86 without VNNI has. Weights must be 0 .. 127; lanes 2r and 2r + 1 belong to row r, and have to be
- * widened (`total`) before they run over: see `room`. 8-bit weights are taken as two halves of 4 bits.
+ * widened (`total`) before they run over: after 8 weights of four bits each, 4 of five, 2 of six. 8-bit weights are taken as two halves of 4 bits.
  */
 export const PAIRS: i32 = 1;
+/** Both sides of 16 bits, in tiles only (panels.ts). */
+export const WORDS: i32 = 2;
 
 /** Four activations, the same for every row. */
 @inline
@@ -36,12 +38,6 @@ export function addDot(way: i32, activations: v128, weights: v128, sums: v128): 
 @inline
 export function total(way: i32, sums: v128, ones: v128): v128 {
   return way === PAIRS ? i32x4.dot_i16x8_s(sums, ones) : sums;
-}
-
-/** How many vectors of weights may be summed before `total`: 127 x weight x 2 x room must stay below 2^15. */
-@inline
-export function room(way: i32, bits: i32): i32 {
-  return way === QUADS || bits === 4 || bits === 8 ? 8 : bits === 5 ? 4 : 2;
 }
 
 /** c + dot, exact for weights 0 .. 127, and for 0 .. 255 where the machine takes the second operand as unsigned (probeDot). */

@@ -8,3 +8,5 @@ export * from './pack';
 export * from './products';
 export { quantizeRows, roundRows } from './quantize';
 export { rope } from './rope';
+export * from './tile-products';
+export { tileScratch } from './tiles';

@@ -1,40 +1,51 @@
 /**
- * Products with several tokens: two groups of four rows are unpacked to bytes and f32 scales ("panels", in cache), then four
- * tokens at a time pass over them. Operation by operation the sums are those of matvec.ts, so a token's result does not depend on
- * how many others are there.
+ * Products with several tokens: eight rows of weights are unpacked once (a panel, in cache), and four tokens at a time pass over them.
+ * Operation by operation the sums are those of matvec.ts, so a token's result does not depend on how many others are there.
  */
+import { groupBytes, MINIMUM, SUPER16, SUPER32 } from './blocks';
+import { ACTIVATION_BYTES, multiplyAdd } from './dot';
+import { finish } from './matvec';
 import {
-  blockBytes,
-  groupBytes,
-  HEADER_BYTES,
-  MINIMUM,
-  PLAIN,
-  SUPER16,
-  SUPER32,
-  scaleBytes,
-  weightVector,
-} from './blocks';
-import { ACTIVATION_BYTES, addDot, inRegister, loadActivations, loadHalves, multiplyAdd, onesInRegister, PAIRS, room, total } from './dot';
-import { excessOf, finish, firstBytes, fold, secondBytes, touch } from './matvec';
-import { FIRST_SUM, META_BYTES, SCALED_SUM, SUM } from './quantize';
+  DIRECT,
+  MINIMUMS,
+  PAIRS,
+  packActivations,
+  panelBlock,
+  panelWeights,
+  TILE_SCALED_SUMS,
+  TILE_SUMS,
+  tileBlock,
+  tileIntegers,
+  unpackGroup,
+  WORDS,
+} from './panels';
+import { META_BYTES } from './quantize';
 
-/** Bytes of a panel's block: 128 of weights, four scales of each half, four minimums. */
-const PANEL_BLOCK: usize = 176;
-const SCALES: usize = 128;
-const MINIMUMS: usize = 160;
+/** Activations of so many bytes are kept near while all rows pass over them. */
+const NEAR_BYTES: usize = 384 * 1024;
 
-/** Bytes of the scratch that `tiles` needs for one of its two panels. */
-export function panelBytes(blocks: i32): usize {
-  return PANEL_BLOCK * <usize>blocks;
+/** At least so many tiles share the unpacking of a panel. */
+const LEAST_TILES: i32 = 4;
+
+@inline
+function tilesTogether(kind: i32, blocks: i32): i32 {
+  return max(LEAST_TILES, <i32>(NEAR_BYTES / (tileBlock(kind) * <usize>blocks)));
 }
 
-/** q, meta: the tokens' rows one after another; out: [tokens, outStride] f32. panels: 2 x panelBytes. */
+/** Bytes of scratch for `tokens` tokens, whatever the kind. */
+export function tileScratch(blocks: i32, tokens: i32): usize {
+  const panel = panelBlock(WORDS) * <usize>blocks;
+  const tiles = min((tokens + 3) >> 2, max(tilesTogether(WORDS, blocks), tilesTogether(DIRECT, blocks)));
+  return panel + tileBlock(WORDS) * <usize>blocks * <usize>tiles;
+}
+
+/** q, meta: the tokens' rows one after another; out: [tokens, outStride] f32. scratch: tileScratch. */
 @inline
 export function tiles(
+  kind: i32,
   bits: i32,
   scaling: i32,
   shift: i32,
-  way: i32,
   weights: usize,
   rows: i32,
   blocks: i32,
@@ -44,113 +55,66 @@ export function tiles(
   out: usize,
   outStride: usize,
   bias: usize,
-  panels: usize,
+  scratch: usize,
 ): void {
   const group = groupBytes(bits, scaling, blocks);
-  const qStride: usize = 32 * ACTIVATION_BYTES * <usize>blocks;
-  const metaStride: usize = META_BYTES * <usize>blocks;
-  const second = panels + panelBytes(blocks);
-  for (let row = 0; row < rows; row += 8) {
-    unpackGroup(bits, scaling, way, weights, blocks, panels);
-    weights += group;
-    if (row + 4 < rows) unpackGroup(bits, scaling, way, weights, blocks, second);
-    weights += group;
-    let token = 0;
-    let a = q;
-    let m = meta;
-    let to = out;
-    for (; token + 4 <= tokens; token += 4) {
-      fourTokens(bits, scaling, shift, way, panels, second, blocks, a, qStride, m, metaStride, to, outStride, bias, row, rows);
-      a += 4 * qStride;
-      m += 4 * metaStride;
-      to += 4 * outStride;
+  const activations = scratch + panelBlock(kind) * <usize>blocks;
+  const tileBytes = tileBlock(kind) * <usize>blocks;
+  const together = 4 * tilesTogether(kind, blocks);
+  for (let begin = 0; begin < tokens; begin += together) {
+    const end = min(tokens, begin + together);
+    let to = activations;
+    for (let token = begin; token < end; token += 4, to += tileBytes) {
+      const at = <usize>token * <usize>blocks;
+      packActivations(kind, scaling, shift, q + 32 * ACTIVATION_BYTES * at, meta + META_BYTES * at, tokens - token, blocks, to);
     }
-    for (; token < tokens; token++) {
-      finish(to, bias, row, rows, oneToken(bits, scaling, shift, way, panels, blocks, a, m));
-      if (row + 4 < rows) finish(to, bias, row + 4, rows, oneToken(bits, scaling, shift, way, second, blocks, a, m));
-      a += qStride;
-      m += metaStride;
-      to += outStride;
+    let from = weights;
+    for (let row = 0; row < rows; row += 8, from += 2 * group) {
+      unpackGroup(kind, bits, scaling, shift, from, blocks, scratch);
+      if (row + 4 < rows) unpackGroup(kind, bits, scaling, shift, from + group, blocks, scratch + 16);
+      let x = activations;
+      for (let token = begin; token < end; token += 4, x += tileBytes) {
+        tile(kind, bits, scaling, shift, scratch, x, blocks, tokens - token, out + <usize>token * outStride, outStride, bias, row, rows);
+      }
     }
   }
 }
 
-/** A group's weights as bytes and f32 scales: [blocks][PANEL_BLOCK]. */
+/** Sums of pairs, 16 bits, become sums of four columns, 32 bits. */
 @inline
-export function unpackGroup(bits: i32, scaling: i32, way: i32, group: usize, blocks: i32, panel: usize): void {
-  let scales = group + HEADER_BYTES;
-  let quants = scales + scaleBytes(scaling, blocks);
-  const scaleFactor = v128.load32_splat(group);
-  const minimumFactor = v128.load32_splat(group, 4);
-  let d = scaleFactor;
-  let least = minimumFactor;
-  for (let block = 0; block < blocks; block++) {
-    touch(bits, way, block, quants);
-    if (scaling === PLAIN || scaling === MINIMUM) {
-      v128.store(panel, f32x4.mul(loadHalves(scales), scaleFactor), SCALES);
-      if (scaling === MINIMUM) v128.store(panel, f32x4.mul(loadHalves(scales + 8), minimumFactor), MINIMUMS);
-      scales += scaling === MINIMUM ? 16 : 8;
-    } else {
-      if ((block & 7) === 0) {
-        d = v128.load(scales);
-        if (scaling === SUPER32) least = v128.load(scales, 16);
-        scales += scaling === SUPER32 ? 32 : 16;
-      }
-      if (scaling === SUPER32) {
-        const bytes = v128.load8x8_u(scales);
-        v128.store(panel, f32x4.mul(d, firstBytes(bytes)), SCALES);
-        v128.store(panel, f32x4.mul(least, secondBytes(bytes)), MINIMUMS);
-      } else {
-        const bytes = v128.load8x8_s(scales);
-        v128.store(panel, f32x4.mul(d, firstBytes(bytes)), SCALES);
-        v128.store(panel, f32x4.mul(d, secondBytes(bytes)), SCALES + 16);
-      }
-      scales += 8;
-    }
-    v128.store(panel, weightVector(bits, quants, 0));
-    v128.store(panel, weightVector(bits, quants, 1), 16);
-    v128.store(panel, weightVector(bits, quants, 2), 32);
-    v128.store(panel, weightVector(bits, quants, 3), 48);
-    v128.store(panel, weightVector(bits, quants, 4), 64);
-    v128.store(panel, weightVector(bits, quants, 5), 80);
-    v128.store(panel, weightVector(bits, quants, 6), 96);
-    v128.store(panel, weightVector(bits, quants, 7), 112);
-    quants += blockBytes(bits);
-    panel += PANEL_BLOCK;
-  }
+function widen(kind: i32, sums: v128): v128 {
+  return kind === PAIRS ? i32x4.extadd_pairwise_i16x8_s(sums) : sums;
 }
 
-/** Row `lane` of an unpacked group as f32: [32 x blocks]. */
-export function panelRow(panel: usize, lane: i32, blocks: i32, scaling: i32, shift: i32, out: usize): void {
-  const offset: i32 = shift ? 1 << shift : 0;
-  const hasMinimum = scaling === MINIMUM || scaling === SUPER32;
-  for (let block = 0; block < blocks; block++) {
-    const scales = panel + SCALES + 4 * <usize>lane;
-    const minimum: f32 = hasMinimum ? load<f32>(panel + MINIMUMS + 4 * <usize>lane) : 0;
-    for (let column: i32 = 0; column < 32; column++) {
-      const weight = <i32>load<u8>(panel + 16 * <usize>(column >> 2) + 4 * <usize>lane + (column & 3)) - offset;
-      const scale = load<f32>(scaling === SUPER16 && column >= 16 ? scales + 16 : scales);
-      store<f32>(out, scale * <f32>weight + minimum);
-      out += 4;
-    }
-    panel += PANEL_BLOCK;
+/** c + the step's products; for PAIRS of 16 bits, else of 32. */
+@inline
+function step(kind: i32, activations: v128, weights: v128, c: v128): v128 {
+  if (kind === WORDS) return i32x4.add(c, i32x4.dot_i16x8_s(activations, weights));
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    if (kind === PAIRS) return i16x8.add(c, i16x8.relaxed_dot_i8x16_i7x16_s(activations, weights));
+    return i32x4.relaxed_dot_i8x16_i7x16_add_s(activations, weights, c);
   }
+  return c;
+}
+
+/** acc + integer sums x scales: as `fold` in matvec.ts. */
+@inline
+function fold(dots: v128, hasOffset: bool, offset: v128, scale: v128, activationScale: v128, acc: v128): v128 {
+  if (hasOffset) dots = i32x4.sub(dots, offset);
+  return multiplyAdd(f32x4.convert_i32x4_s(dots), f32x4.mul(scale, activationScale), acc);
 }
 
 /** Eight rows x four tokens: a0 .. a3 are the first group's sums, b0 .. b3 the second's. */
 @inline
-function fourTokens(
+function tile(
+  kind: i32,
   bits: i32,
   scaling: i32,
   shift: i32,
-  way: i32,
-  first: usize,
-  second: usize,
+  panel: usize,
+  x: usize,
   blocks: i32,
-  q: usize,
-  qStride: usize,
-  meta: usize,
-  metaStride: usize,
+  tokens: i32,
   out: usize,
   outStride: usize,
   bias: usize,
@@ -166,21 +130,15 @@ function fourTokens(
   let b1 = a0;
   let b2 = a0;
   let b3 = a0;
-  let q0 = q;
-  let q1 = q0 + qStride;
-  let q2 = q1 + qStride;
-  let q3 = q2 + qStride;
-  let m0 = meta;
-  let m1 = m0 + metaStride;
-  let m2 = m1 + metaStride;
-  let m3 = m2 + metaStride;
   const halves: usize = scaling === SUPER16 ? 2 : 1;
-  const step: usize = scaling === SUPER16 ? 64 : 128;
-  const chunk: usize = min(step, <usize>(16 * room(way, bits)));
-  const passes: i32 = bits === 8 && way === PAIRS ? 2 : 1;
-  const low = inRegister(15);
-  const ones = onesInRegister();
+  // How many parts of a half are summed apart: pairs of products of five bits fit 16 bits four times, of six bits twice.
+  const parts = kind !== PAIRS ? 1 : bits === 5 ? 2 : bits === 6 ? 2 : 1;
+  const hasOffset = kind !== WORDS && shift > 0;
   for (let block = 0; block < blocks; block++) {
+    const xNotes = x + tileIntegers(kind);
+    const wNotes = panel + panelWeights(kind);
+    const nextX = x + tileBlock(kind);
+    const nextPanel = panel + panelBlock(kind);
     for (let half: usize = 0; half < halves; half++) {
       let c0 = zero;
       let c1 = zero;
@@ -190,143 +148,112 @@ function fourTokens(
       let d1 = zero;
       let d2 = zero;
       let d3 = zero;
-      for (let v: usize = step * half; v < step * half + step; v += chunk) {
-        // 8-bit weights in pairs: first their lower four bits, then, over the same activations, their upper.
-        for (let pass: i32 = 0; pass < passes; pass++) {
-          let e0 = zero;
-          let e1 = zero;
-          let e2 = zero;
-          let e3 = zero;
-          let f0 = zero;
-          let f1 = zero;
-          let f2 = zero;
-          let f3 = zero;
-          if (pass) {
-            q0 -= 32 * ACTIVATION_BYTES;
-            q1 -= 32 * ACTIVATION_BYTES;
-            q2 -= 32 * ACTIVATION_BYTES;
-            q3 -= 32 * ACTIVATION_BYTES;
-          }
-          for (let w: usize = v; w < v + chunk; w += 16) {
-            let u = v128.load(first + w);
-            let t = v128.load(second + w);
-            if (passes === 2) {
-              u = v128.and(i16x8.shr_u(u, 4 * pass), low);
-              t = v128.and(i16x8.shr_u(t, 4 * pass), low);
-            }
-            e0 = addDot(way, loadActivations(q0), u, e0);
-            f0 = addDot(way, loadActivations(q0), t, f0);
-            e1 = addDot(way, loadActivations(q1), u, e1);
-            f1 = addDot(way, loadActivations(q1), t, f1);
-            e2 = addDot(way, loadActivations(q2), u, e2);
-            f2 = addDot(way, loadActivations(q2), t, f2);
-            e3 = addDot(way, loadActivations(q3), u, e3);
-            f3 = addDot(way, loadActivations(q3), t, f3);
-            q0 += 4 * ACTIVATION_BYTES;
-            q1 += 4 * ACTIVATION_BYTES;
-            q2 += 4 * ACTIVATION_BYTES;
-            q3 += 4 * ACTIVATION_BYTES;
-          }
-          c0 = i32x4.add(c0, i32x4.shl(total(way, e0, ones), 4 * pass));
-          c1 = i32x4.add(c1, i32x4.shl(total(way, e1, ones), 4 * pass));
-          c2 = i32x4.add(c2, i32x4.shl(total(way, e2, ones), 4 * pass));
-          c3 = i32x4.add(c3, i32x4.shl(total(way, e3, ones), 4 * pass));
-          d0 = i32x4.add(d0, i32x4.shl(total(way, f0, ones), 4 * pass));
-          d1 = i32x4.add(d1, i32x4.shl(total(way, f1, ones), 4 * pass));
-          d2 = i32x4.add(d2, i32x4.shl(total(way, f2, ones), 4 * pass));
-          d3 = i32x4.add(d3, i32x4.shl(total(way, f3, ones), 4 * pass));
-        }
+      let e0 = zero;
+      let e1 = zero;
+      let e2 = zero;
+      let e3 = zero;
+      let f0 = zero;
+      let f1 = zero;
+      let f2 = zero;
+      let f3 = zero;
+      const partBytes = tileIntegers(kind) / halves / parts;
+      for (let end = x + partBytes; x < end; x += 16, panel += 32) {
+        const u = v128.load(panel);
+        const w = v128.load(panel, 16);
+        const q0 = v128.load32_splat(x);
+        c0 = step(kind, q0, u, c0);
+        d0 = step(kind, q0, w, d0);
+        const q1 = v128.load32_splat(x, 4);
+        c1 = step(kind, q1, u, c1);
+        d1 = step(kind, q1, w, d1);
+        const q2 = v128.load32_splat(x, 8);
+        c2 = step(kind, q2, u, c2);
+        d2 = step(kind, q2, w, d2);
+        const q3 = v128.load32_splat(x, 12);
+        c3 = step(kind, q3, u, c3);
+        d3 = step(kind, q3, w, d3);
       }
-      const sum: usize = scaling === SUPER16 ? FIRST_SUM + 4 * half : SUM;
-      const s = v128.load(first + SCALES + 16 * half);
-      const t = v128.load(second + SCALES + 16 * half);
-      a0 = fold(c0, shift, excessOf(m0, sum, shift), s, v128.load32_splat(m0), a0);
-      b0 = fold(d0, shift, excessOf(m0, sum, shift), t, v128.load32_splat(m0), b0);
-      a1 = fold(c1, shift, excessOf(m1, sum, shift), s, v128.load32_splat(m1), a1);
-      b1 = fold(d1, shift, excessOf(m1, sum, shift), t, v128.load32_splat(m1), b1);
-      a2 = fold(c2, shift, excessOf(m2, sum, shift), s, v128.load32_splat(m2), a2);
-      b2 = fold(d2, shift, excessOf(m2, sum, shift), t, v128.load32_splat(m2), b2);
-      a3 = fold(c3, shift, excessOf(m3, sum, shift), s, v128.load32_splat(m3), a3);
-      b3 = fold(d3, shift, excessOf(m3, sum, shift), t, v128.load32_splat(m3), b3);
+      c0 = widen(kind, c0);
+      c1 = widen(kind, c1);
+      c2 = widen(kind, c2);
+      c3 = widen(kind, c3);
+      d0 = widen(kind, d0);
+      d1 = widen(kind, d1);
+      d2 = widen(kind, d2);
+      d3 = widen(kind, d3);
+      if (parts > 1) {
+        for (let end = x + partBytes; x < end; x += 16, panel += 32) {
+          const u = v128.load(panel);
+          const w = v128.load(panel, 16);
+          const q0 = v128.load32_splat(x);
+          e0 = step(kind, q0, u, e0);
+          f0 = step(kind, q0, w, f0);
+          const q1 = v128.load32_splat(x, 4);
+          e1 = step(kind, q1, u, e1);
+          f1 = step(kind, q1, w, f1);
+          const q2 = v128.load32_splat(x, 8);
+          e2 = step(kind, q2, u, e2);
+          f2 = step(kind, q2, w, f2);
+          const q3 = v128.load32_splat(x, 12);
+          e3 = step(kind, q3, u, e3);
+          f3 = step(kind, q3, w, f3);
+        }
+        c0 = i32x4.add(c0, widen(kind, e0));
+        c1 = i32x4.add(c1, widen(kind, e1));
+        c2 = i32x4.add(c2, widen(kind, e2));
+        c3 = i32x4.add(c3, widen(kind, e3));
+        d0 = i32x4.add(d0, widen(kind, f0));
+        d1 = i32x4.add(d1, widen(kind, f1));
+        d2 = i32x4.add(d2, widen(kind, f2));
+        d3 = i32x4.add(d3, widen(kind, f3));
+      }
+      const s = v128.load(wNotes + 32 * half);
+      const t = v128.load(wNotes + 32 * half, 16);
+      const sums = xNotes + TILE_SUMS + 16 * half;
+      const o0 = hasOffset ? v128.load32_splat(sums) : zero;
+      const s0 = v128.load32_splat(xNotes);
+      a0 = fold(c0, hasOffset, o0, s, s0, a0);
+      b0 = fold(d0, hasOffset, o0, t, s0, b0);
+      const o1 = hasOffset ? v128.load32_splat(sums, 4) : zero;
+      const s1 = v128.load32_splat(xNotes, 4);
+      a1 = fold(c1, hasOffset, o1, s, s1, a1);
+      b1 = fold(d1, hasOffset, o1, t, s1, b1);
+      const o2 = hasOffset ? v128.load32_splat(sums, 8) : zero;
+      const s2 = v128.load32_splat(xNotes, 8);
+      a2 = fold(c2, hasOffset, o2, s, s2, a2);
+      b2 = fold(d2, hasOffset, o2, t, s2, b2);
+      const o3 = hasOffset ? v128.load32_splat(sums, 12) : zero;
+      const s3 = v128.load32_splat(xNotes, 12);
+      a3 = fold(c3, hasOffset, o3, s, s3, a3);
+      b3 = fold(d3, hasOffset, o3, t, s3, b3);
     }
     if (scaling === MINIMUM || scaling === SUPER32) {
-      const s = v128.load(first + MINIMUMS);
-      const t = v128.load(second + MINIMUMS);
-      a0 = multiplyAdd(s, v128.load32_splat(m0, SCALED_SUM), a0);
-      b0 = multiplyAdd(t, v128.load32_splat(m0, SCALED_SUM), b0);
-      a1 = multiplyAdd(s, v128.load32_splat(m1, SCALED_SUM), a1);
-      b1 = multiplyAdd(t, v128.load32_splat(m1, SCALED_SUM), b1);
-      a2 = multiplyAdd(s, v128.load32_splat(m2, SCALED_SUM), a2);
-      b2 = multiplyAdd(t, v128.load32_splat(m2, SCALED_SUM), b2);
-      a3 = multiplyAdd(s, v128.load32_splat(m3, SCALED_SUM), a3);
-      b3 = multiplyAdd(t, v128.load32_splat(m3, SCALED_SUM), b3);
+      const s = v128.load(wNotes, MINIMUMS);
+      const t = v128.load(wNotes, MINIMUMS + 16);
+      const m0 = v128.load32_splat(xNotes, TILE_SCALED_SUMS);
+      a0 = multiplyAdd(s, m0, a0);
+      b0 = multiplyAdd(t, m0, b0);
+      const m1 = v128.load32_splat(xNotes, TILE_SCALED_SUMS + 4);
+      a1 = multiplyAdd(s, m1, a1);
+      b1 = multiplyAdd(t, m1, b1);
+      const m2 = v128.load32_splat(xNotes, TILE_SCALED_SUMS + 8);
+      a2 = multiplyAdd(s, m2, a2);
+      b2 = multiplyAdd(t, m2, b2);
+      const m3 = v128.load32_splat(xNotes, TILE_SCALED_SUMS + 12);
+      a3 = multiplyAdd(s, m3, a3);
+      b3 = multiplyAdd(t, m3, b3);
     }
-    first += PANEL_BLOCK;
-    second += PANEL_BLOCK;
-    m0 += META_BYTES;
-    m1 += META_BYTES;
-    m2 += META_BYTES;
-    m3 += META_BYTES;
+    x = nextX;
+    panel = nextPanel;
   }
-  finish(out, bias, row, rows, a0);
-  finish(out + outStride, bias, row, rows, a1);
-  finish(out + 2 * outStride, bias, row, rows, a2);
-  finish(out + 3 * outStride, bias, row, rows, a3);
-  if (row + 4 >= rows) return;
-  finish(out, bias, row + 4, rows, b0);
-  finish(out + outStride, bias, row + 4, rows, b1);
-  finish(out + 2 * outStride, bias, row + 4, rows, b2);
-  finish(out + 3 * outStride, bias, row + 4, rows, b3);
-}
-
-/** Four rows x one token. */
-@inline
-function oneToken(bits: i32, scaling: i32, shift: i32, way: i32, panel: usize, blocks: i32, q: usize, meta: usize): v128 {
-  const low = inRegister(15);
-  const ones = onesInRegister();
-  let acc = f32x4.splat(0);
-  const halves: usize = scaling === SUPER16 ? 2 : 1;
-  for (let block = 0; block < blocks; block++) {
-    const activationScale = v128.load32_splat(meta);
-    for (let half: usize = 0; half < halves; half++) {
-      const p = panel + 64 * half;
-      let c = fourVectors(bits, way, p, q, ones, low);
-      if (halves === 1) c = i32x4.add(c, fourVectors(bits, way, p + 64, q + 16 * ACTIVATION_BYTES, ones, low));
-      const sum: usize = scaling === SUPER16 ? FIRST_SUM + 4 * half : SUM;
-      acc = fold(c, shift, excessOf(meta, sum, shift), v128.load(panel + SCALES + 16 * half), activationScale, acc);
-      q += (halves === 1 ? 32 : 16) * ACTIVATION_BYTES;
-    }
-    if (scaling === MINIMUM || scaling === SUPER32) {
-      acc = multiplyAdd(v128.load(panel + MINIMUMS), v128.load32_splat(meta, SCALED_SUM), acc);
-    }
-    panel += PANEL_BLOCK;
-    meta += META_BYTES;
-  }
-  return acc;
+  finishTile(out, bias, row, rows, a0, b0);
+  if (tokens > 1) finishTile(out + outStride, bias, row, rows, a1, b1);
+  if (tokens > 2) finishTile(out + 2 * outStride, bias, row, rows, a2, b2);
+  if (tokens > 3) finishTile(out + 3 * outStride, bias, row, rows, a3, b3);
 }
 
 @inline
-function fourVectors(bits: i32, way: i32, p: usize, q: usize, ones: v128, low: v128): v128 {
-  const x0 = v128.load(p);
-  const x1 = v128.load(p, 16);
-  const x2 = v128.load(p, 32);
-  const x3 = v128.load(p, 48);
-  if (bits !== 8 || way !== PAIRS) return dotFour(bits, way, q, x0, x1, x2, x3, ones);
-  const lower = dotFour(4, way, q, v128.and(x0, low), v128.and(x1, low), v128.and(x2, low), v128.and(x3, low), ones);
-  const y0 = v128.and(i16x8.shr_u(x0, 4), low);
-  const y1 = v128.and(i16x8.shr_u(x1, 4), low);
-  const y2 = v128.and(i16x8.shr_u(x2, 4), low);
-  const y3 = v128.and(i16x8.shr_u(x3, 4), low);
-  return i32x4.add(lower, i32x4.shl(dotFour(4, way, q, y0, y1, y2, y3, ones), 4));
-}
-
-@inline
-function dotFour(bits: i32, way: i32, q: usize, x0: v128, x1: v128, x2: v128, x3: v128, ones: v128): v128 {
-  const a2 = loadActivations(q + 8 * ACTIVATION_BYTES);
-  const a3 = loadActivations(q + 12 * ACTIVATION_BYTES);
-  let c = addDot(way, loadActivations(q), x0, i32x4.splat(0));
-  c = addDot(way, loadActivations(q + 4 * ACTIVATION_BYTES), x1, c);
-  if (room(way, bits) >= 4) return total(way, addDot(way, a3, x3, addDot(way, a2, x2, c)), ones);
-  const d = addDot(way, a3, x3, addDot(way, a2, x2, i32x4.splat(0)));
-  return i32x4.add(total(way, c, ones), total(way, d, ones));
+function finishTile(out: usize, bias: usize, row: i32, rows: i32, a: v128, b: v128): void {
+  finish(out, bias, row, rows, a);
+  if (row + 4 < rows) finish(out, bias, row + 4, rows, b);
 }

@@ -2,10 +2,10 @@
  * What can be said of a model's file while it arrives: whether it is one at all, from its first bytes; and of a picture, that
  * every line is right. GGUF holds no checksums.
  */
-import { MemoryByteSource } from '../../core/byte-source.ts';
-import { PixelError } from '../../core/errors.ts';
-import { ArrivingPicture } from '../../png/arriving-picture.ts';
-import { recognizeModel } from '../../pxi/open-weights.ts';
+import { MemoryByteSource } from '../core/byte-source.ts';
+import { PixelError } from '../core/errors.ts';
+import { ArrivingPicture } from '../png/arriving-picture.ts';
+import { recognizeModel } from '../pxi/open-weights.ts';
 
 /** Enough to recognize what people take for models. */
 const OPENING_BYTES = 512;

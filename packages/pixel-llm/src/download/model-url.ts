@@ -2,9 +2,9 @@
  * The URL of a model, taken apart: what to fetch, what to call it in a folder and in messages, and who is asking. Names and
  * passwords in a URL, and its query (which may be signed), appear in no message and no file.
  */
-import { createHash } from 'node:crypto';
-import { PixelError } from '../../core/errors.ts';
-import { namedMembers } from '../../pxi/set-names.ts';
+import { PixelError } from '../core/errors.ts';
+import { createSha256 } from '../core/hashing.ts';
+import { namedMembers } from '../pxi/set-names.ts';
 
 export interface RemoteFile {
   readonly url: URL;
@@ -52,13 +52,15 @@ function remoteFile(url: URL): RemoteFile {
 }
 
 function keyOf({ url }: RemoteFile): string {
-  return createHash('sha256').update(url.href).digest('hex').slice(0, 16);
+  const hash = createSha256();
+  hash.update(new TextEncoder().encode(url.href));
+  return hash.digestHex().slice(0, 16);
 }
 
 function authorization({ username, password }: URL): Record<string, string> {
   if (username === '' && password === '') return {};
-  const pair = `${decoded(username)}:${decoded(password)}`;
-  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
+  const pair = new TextEncoder().encode(`${decoded(username)}:${decoded(password)}`);
+  return { authorization: `Basic ${btoa(String.fromCharCode(...pair))}` };
 }
 
 /** Bytes of a name; file systems take 255, and we add to it. */
@@ -70,7 +72,7 @@ const DEVICES = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
 function safeName(pathname: string): string {
   const last = decoded(pathname.slice(pathname.lastIndexOf('/') + 1));
   let name = last.replace(/[\p{C}\p{Zl}\p{Zp}/\\:*?"<>|]/gu, '_').replace(/^[.\s]+|[.\s]+$/g, '');
-  while (Buffer.byteLength(name) > MOST_NAME_BYTES) name = [...name].slice(1).join('');
+  while (new TextEncoder().encode(name).length > MOST_NAME_BYTES) name = [...name].slice(1).join('');
   if (name === '') return 'model';
   return DEVICES.test(name) ? `_${name}` : name;
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { isPixelError } from '../../core/errors.ts';
+import { isPixelError } from '../core/errors.ts';
 import { isModelUrl, parseModelUrl } from './model-url.ts';
 
 const name = (path: string): string => parseModelUrl(`https://example.org/${path}`).named.name;

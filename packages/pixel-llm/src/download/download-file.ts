@@ -1,18 +1,19 @@
 /**
- * Downloads one file into a part file that outlives the process: goes on where it broke off if the server still has the same
- * file, tries again when the server fails, and lets no wrong line of a picture pass.
+ * Downloads one file into a part that outlives the process or page: goes on where it broke off if the server still has the same
+ * file, tries again when the server fails, and lets no wrong line of a picture pass. Where parts are kept is the caller's: files
+ * (cli/pull/) or a browser's storage (browser/).
  */
-import { statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { isPixelError, PixelError, throwIfAborted } from '../../core/errors.ts';
-import { type HttpStream, isSameHttpFile, isTransient, openHttpStream } from '../../core/http-stream.ts';
-import type { WorkOptions } from '../../core/progress.ts';
-import { formatBytes } from '../progress-bar.ts';
+import { isPixelError, PixelError, throwIfAborted } from '../core/errors.ts';
+import {
+  type HttpFileFacts,
+  type HttpStream,
+  isSameHttpFile,
+  isTransient,
+  openHttpStream,
+} from '../core/http-stream.ts';
+import type { WorkOptions } from '../core/progress.ts';
 import { Arrival } from './arrival.ts';
-import type { DownloadJournal, PartFacts } from './journal.ts';
 import type { RemoteFile } from './model-url.ts';
-import { PartFile } from './part-file.ts';
 
 export interface RetryOptions {
   /** Without a byte for so long, the connection counts as broken. Default 30,000. */
@@ -33,17 +34,49 @@ export interface DownloadOptions extends RetryOptions, WorkOptions {
   readonly mayWrite: () => Promise<void>;
 }
 
+/** A file that grows while it is downloaded and may be cut back: what is written stays there when the process ends. */
+export interface PartFile {
+  readonly length: number;
+  /** Appends. Throws `io`, and `storage-full` where it is known that room is what lacks. */
+  write(bytes: Uint8Array): Promise<void>;
+  truncate(length: number): Promise<void>;
+  /** What has been written survives a crash of the system once this resolves. */
+  sync(): Promise<void>;
+  read(): AsyncIterable<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** What the server said of a file. */
+export interface PartFacts extends HttpFileFacts {
+  /** Bytes that are safely on the disk, for files whose bytes cannot be checked. */
+  readonly synced?: number | undefined;
+}
+
+/** What is known of the parts of one model. */
+export interface DownloadJournal {
+  part(name: string): PartFacts | undefined;
+  /** Resolves when it is written. Throws `io`. */
+  setPart(name: string, facts: PartFacts | undefined): Promise<void>;
+}
+
+/** Where a download is kept until it is whole. The part is closed in any case. */
+export interface DownloadPlace {
+  readonly part: PartFile;
+  readonly journal: DownloadJournal;
+  /** Throws when there is no room for so many bytes more, as far as that can be known. */
+  checkSpace(bytes: number): Promise<void>;
+}
+
 /**
- * Completes the file at `path`; gives its size. Throws `http`, `damaged-picture` (naming the line), `bad-png`, `truncated`,
+ * Completes the file in its part; gives its size. Throws `http`, `damaged-picture` (naming the line), `bad-png`, `truncated`,
  * `unknown-format`, `io`, `aborted`. What has arrived stays for another call, except of a file that is no whole model on the server either.
  */
 export async function downloadFile(
   remote: RemoteFile,
-  path: string,
-  journal: DownloadJournal,
+  place: DownloadPlace,
   options: DownloadOptions,
 ): Promise<number> {
-  const download = new FileDownload(remote, await PartFile.open(path), dirname(path), journal, options);
+  const download = new FileDownload(remote, place, options);
   try {
     return await download.run();
   } finally {
@@ -60,8 +93,7 @@ const MOST_DAMAGES = 3;
 class FileDownload {
   readonly #remote: RemoteFile;
   readonly #part: PartFile;
-  readonly #folder: string;
-  readonly #journal: DownloadJournal;
+  readonly #place: DownloadPlace;
   readonly #options: DownloadOptions;
   #facts: PartFacts | undefined;
   #arrival: Arrival | undefined;
@@ -71,13 +103,12 @@ class FileDownload {
   #damages = 0;
   #damagedAt = -1;
 
-  constructor(remote: RemoteFile, part: PartFile, folder: string, journal: DownloadJournal, options: DownloadOptions) {
+  constructor(remote: RemoteFile, place: DownloadPlace, options: DownloadOptions) {
     this.#remote = remote;
-    this.#part = part;
-    this.#folder = folder;
-    this.#journal = journal;
+    this.#place = place;
+    this.#part = place.part;
     this.#options = options;
-    this.#facts = journal.part(remote.name);
+    this.#facts = place.journal.part(remote.name);
   }
 
   async run(): Promise<number> {
@@ -190,18 +221,18 @@ class FileDownload {
   async #begin({ start, facts }: HttpStream): Promise<void> {
     if (start === 0) {
       await this.#startOver();
-      await checkSpace(this.#folder, facts.size, this.#remote.display);
+      await this.#place.checkSpace(facts.size);
       this.#facts = facts;
       this.#arrival = new Arrival(this.#remote.display, facts.size);
-      await this.#journal.setPart(this.#remote.name, facts);
-    } else await checkSpace(this.#folder, facts.size - start, this.#remote.display);
+      await this.#place.journal.setPart(this.#remote.name, facts);
+    } else await this.#place.checkSpace(facts.size - start);
   }
 
   async #sync(): Promise<void> {
     if (!this.#facts) return;
     await this.#part.sync();
     this.#facts = { ...this.#facts, synced: this.#part.length };
-    await this.#journal.setPart(this.#remote.name, this.#facts);
+    await this.#place.journal.setPart(this.#remote.name, this.#facts);
   }
 
   /** Leaves the part as it must be to go on from, now or later. */
@@ -213,7 +244,7 @@ class FileDownload {
     // All of it has arrived, or enough to know: going on would lead to the same.
     if (isPixelError(error, 'unknown-format') || isPixelError(error, 'truncated')) {
       await this.#startOver();
-      await this.#journal.setPart(this.#remote.name, undefined);
+      await this.#place.journal.setPart(this.#remote.name, undefined);
     }
     return false;
   }
@@ -233,7 +264,7 @@ class FileDownload {
     const wait = Math.min(MOST_WAIT_MILLISECONDS, Math.max(asked, retryMilliseconds * 2 ** (failures - 1)));
     const sentence = error instanceof Error ? error.message : String(error);
     onNote?.(`${sentence} Trying again in ${wait / 1000} s.`);
-    await sleep(wait, undefined, { signal }).catch(() => {});
+    await pause(wait, signal);
     throwIfAborted(signal);
   }
 
@@ -241,18 +272,6 @@ class FileDownload {
     const { onProgress, phase } = this.#options;
     onProgress?.({ phase, done: this.#part.length, total: size, unit: 'bytes' });
   }
-}
-
-/** Throws `io` when the disk has no room for so many bytes more. */
-async function checkSpace(folder: string, bytes: number, display: string): Promise<void> {
-  const disk = await statfs(folder).catch(() => undefined);
-  if (!disk || disk.blocks === 0) return;
-  const free = disk.bavail * disk.bsize;
-  if (bytes <= free) return;
-  throw new PixelError(
-    'io',
-    `${display} needs ${formatBytes(bytes)} in ${folder}, where the disk has ${formatBytes(free)} free.`,
-  );
 }
 
 /** Names that cannot be found are not found later either. (Once bytes came, it is the network that is gone.) */
@@ -265,4 +284,17 @@ function gaveUp(error: unknown, failures: number): unknown {
   if (!(error instanceof PixelError)) return error;
   const message = `${error.message} It failed ${failures} times in a row; the same command goes on from where it is.`;
   return new PixelError(error.code, message, { cause: error, details: error.details });
+}
+
+/** Waits, but not when the signal has fired. */
+function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, signal?.aborted ? 0 : milliseconds);
+    signal?.addEventListener('abort', end);
+  });
 }
