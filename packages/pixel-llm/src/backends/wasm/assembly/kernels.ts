@@ -8,5 +8,6 @@ export * from './pack';
 export * from './products';
 export { quantizeRows, roundRows } from './quantize';
 export { rope } from './rope';
+export { addPowers, blockMaxima, indicesFrom } from './sampling';
 export * from './tile-products';
 export { tileScratch } from './tiles';
