@@ -14,7 +14,7 @@ const DOT_KINDS: readonly DotKind[] = ['pairs', 'unsigned', 'signed'];
 export type Kernel = (...operands: number[]) => number;
 
 /** Bytes at the start of memory that the kernels use themselves. */
-const KERNEL_SCRATCH = 64;
+const KERNEL_SCRATCH = 256;
 
 /** Bytes after the last weight that product kernels may touch (and ignore). */
 const TOUCHED_BEYOND = 4096;

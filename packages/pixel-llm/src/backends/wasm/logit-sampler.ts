@@ -46,6 +46,7 @@ export class LogitSampler {
     const top =
       settings.topLogprobs > 0 ? this.#likeliest(logits, new Map(), Math.min(settings.topLogprobs, CANDIDATES)) : [];
     if (token === undefined || !top) return undefined;
+    if (settings.withoutLogprob && top.length === 0) return { token, logprob: Number.NaN, top: [] };
     const total = largest + Math.log(this.#sumOfPowers(largest, 1, new Map()));
     return { token, logprob: logits[token]! - total, top: top.map((id) => [id, logits[id]! - total]) };
   }

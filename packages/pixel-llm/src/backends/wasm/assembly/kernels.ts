@@ -1,4 +1,4 @@
-/** The module's exports. Pointers are byte addresses; the first 64 bytes of memory are the kernels' own scratch. */
+/** The module's exports. Pointers are byte addresses; the first 256 bytes of memory are the kernels' own scratch. */
 export { attendPage, beginHeads, finishHeads, storeKeyValue, widenPage } from './attention';
 export { probeDot } from './dot';
 export { add, gatedGelu, gatedSilu, gelu, mul, scale, silu } from './elementwise';

@@ -53,21 +53,64 @@ export function indicesFrom(x: usize, count: i32, least: f32, most: i32, out: us
 
 /** sum + e^((x - largest) / temperature) for all values in turn. `largest` is none of them or larger than all. */
 export function addPowers(x: usize, count: i32, largest: f64, temperature: f64, sum: f64): f64 {
-  const top = f64x2.splat(largest);
-  const divisor = f64x2.splat(temperature);
-  for (let i: i32 = 0; i < count; i += 2, x += 8) {
-    const values = f64x2.promote_low_f32x4(v128.load64_zero(x));
-    const powers = exponentials(f64x2.div(f64x2.sub(values, top), divisor));
-    sum += f64x2.extract_lane(powers, 0);
-    if (i + 1 < count) sum += f64x2.extract_lane(powers, 1);
-  }
-  return sum;
+  storeConstants();
+  if (temperature === 1) return addAll(false, x, count, largest, temperature, sum);
+  return addAll(true, x, count, largest, temperature, sum);
 }
 
-/** 1.5 ln 2, 0.5 ln 2 and 2^-28, as far as fdlibm compares them (their upper 32 bits). */
-const ONE_AND_A_HALF: f64 = reinterpret<f64>(<u64>0x3ff0a2b200000000);
-const HALF: f64 = reinterpret<f64>(<u64>0x3fd62e4300000000);
-const SMALL: f64 = reinterpret<f64>(<u64>0x3e30000000000000);
+@inline
+function addAll(isDivided: bool, x: usize, count: i32, largest: f64, temperature: f64, sum: f64): f64 {
+  const top = f64x2.splat(largest);
+  const divisor = f64x2.splat(temperature);
+  const end = x + 4 * <usize>(count & ~1);
+  for (; x < end; x += 8) {
+    const powers = exponentials(scaled(isDivided, v128.load64_zero(x), top, divisor));
+    sum += f64x2.extract_lane(powers, 0);
+    sum += f64x2.extract_lane(powers, 1);
+  }
+  if ((count & 1) === 0) return sum;
+  return sum + f64x2.extract_lane(exponentials(scaled(isDivided, v128.load32_zero(x), top, divisor)), 0);
+}
+
+@inline
+function scaled(isDivided: bool, x: v128, top: v128, divisor: v128): v128 {
+  const values = f64x2.sub(f64x2.promote_low_f32x4(x), top);
+  return isDivided ? f64x2.div(values, divisor) : values;
+}
+
+/**
+ * Where `exponentials` finds its constants, f64 one after another, in the kernels' scratch: loading one is one instruction, but V8 makes
+ * a constant vector by three, anew at every use.
+ */
+const CONSTANTS: usize = 64;
+
+function storeConstants(): void {
+  store<f64>(CONSTANTS, 1.4426950408889634);
+  store<f64>(CONSTANTS, 0.5, 8);
+  // 1.5 ln 2, 0.5 ln 2 and 2^-28, as far as fdlibm compares them (their upper 32 bits).
+  store<u64>(CONSTANTS, 0x3ff0a2b200000000, 16);
+  store<u64>(CONSTANTS, 0x3fd62e4300000000, 24);
+  store<u64>(CONSTANTS, 0x3e30000000000000, 32);
+  store<f64>(CONSTANTS, 6.9314718036912381649e-1, 40);
+  store<f64>(CONSTANTS, 1.90821492927058770002e-10, 48);
+  store<f64>(CONSTANTS, 4.13813679705723846039e-8, 56);
+  store<f64>(CONSTANTS, -1.6533902205465251539e-6, 64);
+  store<f64>(CONSTANTS, 6.61375632143793436117e-5, 72);
+  store<f64>(CONSTANTS, -2.77777777770155933842e-3, 80);
+  store<f64>(CONSTANTS, 1.66666666666666019037e-1, 88);
+  store<f64>(CONSTANTS, 1, 96);
+  store<f64>(CONSTANTS, 2, 104);
+  store<f64>(CONSTANTS, -708, 112);
+  store<u64>(CONSTANTS, 0x7fffffffffffffff, 120);
+  store<f64>(CONSTANTS, -1, 128);
+  store<f64>(CONSTANTS, 4503599627371519, 136);
+}
+
+/** The constant at that place, twice. */
+@inline
+function constant(place: usize): v128 {
+  return v128.load64_splat(CONSTANTS + place);
+}
 
 /**
  * e^x for x <= 0 after fdlibm's e_exp.c (Sun Microsystems, 1993), operation by operation: x = k ln 2 + r, and
@@ -75,24 +118,26 @@ const SMALL: f64 = reinterpret<f64>(<u64>0x3e30000000000000);
  */
 @inline
 function exponentials(x: v128): v128 {
-  const size = f64x2.abs(x);
-  const one = f64x2.splat(1);
-  let k = f64x2.trunc(f64x2.sub(f64x2.mul(f64x2.splat(1.44269504088896338700), x), f64x2.splat(0.5)));
-  k = v128.bitselect(f64x2.splat(-1), k, f64x2.lt(size, f64x2.splat(ONE_AND_A_HALF)));
-  k = v128.and(k, f64x2.ge(size, f64x2.splat(HALF)));
-  const high = f64x2.sub(x, f64x2.mul(k, f64x2.splat(6.93147180369123816490e-1)));
-  const low = f64x2.mul(k, f64x2.splat(1.90821492927058770002e-10));
+  const size = v128.and(x, constant(120));
+  let k = f64x2.trunc(f64x2.sub(f64x2.mul(constant(0), x), constant(8)));
+  const isNear = f64x2.lt(size, constant(16));
+  k = v128.or(v128.andnot(k, isNear), v128.and(constant(128), isNear));
+  k = v128.and(k, f64x2.ge(size, constant(24)));
+  const high = f64x2.sub(x, f64x2.mul(k, constant(40)));
+  const low = f64x2.mul(k, constant(48));
   const r = f64x2.sub(high, low);
   const t = f64x2.mul(r, r);
-  let p = f64x2.add(f64x2.splat(-1.65339022054652515390e-6), f64x2.mul(t, f64x2.splat(4.13813679705723846039e-8)));
-  p = f64x2.add(f64x2.splat(6.61375632143793436117e-5), f64x2.mul(t, p));
-  p = f64x2.add(f64x2.splat(-2.77777777770155933842e-3), f64x2.mul(t, p));
-  p = f64x2.add(f64x2.splat(1.66666666666666019037e-1), f64x2.mul(t, p));
+  let p = f64x2.add(constant(64), f64x2.mul(t, constant(56)));
+  p = f64x2.add(constant(72), f64x2.mul(t, p));
+  p = f64x2.add(constant(80), f64x2.mul(t, p));
+  p = f64x2.add(constant(88), f64x2.mul(t, p));
   const c = f64x2.sub(r, f64x2.mul(t, p));
-  const quotient = f64x2.div(f64x2.mul(r, c), f64x2.sub(f64x2.splat(2), c));
-  let y = f64x2.sub(one, f64x2.sub(f64x2.sub(low, quotient), high));
-  y = v128.bitselect(f64x2.add(one, x), y, f64x2.lt(size, f64x2.splat(SMALL)));
-  // 2^k: k + 1023 in the exponent's place.
-  const biased = i64x2.extend_low_i32x4_s(i32x4.add(i32x4.trunc_sat_f64x2_s_zero(k), i32x4.splat(1023)));
-  return v128.andnot(f64x2.mul(y, i64x2.shl(biased, 52)), f64x2.lt(x, f64x2.splat(-708)));
+  const quotient = f64x2.div(f64x2.mul(r, c), f64x2.sub(constant(104), c));
+  let y = f64x2.sub(constant(96), f64x2.sub(f64x2.sub(low, quotient), high));
+  const isSmall = f64x2.lt(size, constant(32));
+  y = v128.or(v128.andnot(y, isSmall), v128.and(f64x2.add(constant(96), x), isSmall));
+  // 2^k: added to 2^52 + 1023, k + 1023 stands in the lowest bits, and then in the exponent's place. What overflows there belongs to
+  // x < -708.
+  const power = i64x2.shl(f64x2.add(k, constant(136)), 52);
+  return v128.andnot(f64x2.mul(y, power), f64x2.lt(x, constant(112)));
 }
