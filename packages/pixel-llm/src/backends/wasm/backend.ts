@@ -44,6 +44,7 @@ export function createCpuBackend({ threads: wanted, build = supportedBuild(), on
   return {
     device: 'cpu',
     description: `WebAssembly ${build === 'relaxed' ? 'relaxed ' : ''}SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+    activations: 'q8',
     estimateBytes: (program, pages) => estimateBytes(program, pages, threads),
     async load(program, source, options) {
       const { pageCount, pageTokens = DEFAULT_PAGE_TOKENS } = options;
@@ -55,7 +56,7 @@ export function createCpuBackend({ threads: wanted, build = supportedBuild(), on
       for (const weight of checked.weights) checkTensor(weight, source);
       for (const line of wideningNotes(placeWeights(checked))) onNote?.(line);
       const pages = { pageCount, pageTokens };
-      const compiled = await WebAssembly.compile(await cpuPlatform(webPlatform).readKernels(build));
+      const compiled = await cpuPlatform(webPlatform).compileKernels(build);
       const sampler = new LogitSampler(new KernelModule(compiled));
       const team = await loadTeam({ program: checked, source, pages, compiled, threads, options });
       return new CpuExecutor({ program: checked, team, sampler, pages });
@@ -90,7 +91,7 @@ async function loadTeam({ program, source, pages, compiled, threads, options }: 
   try {
     await team.start(compiled, pages);
     await loadShares(placements, source, team.loaders, plan.rowCuts, options);
-    await team.serve();
+    team.serve();
     return team;
   } catch (error) {
     await team.dispose();

@@ -1,6 +1,7 @@
 /** What the main thread and a worker say to each other while a model is loaded. Steps need no messages (thread-control.ts). */
 import type { PixelErrorCode } from '../../core/errors.ts';
 import type { Program } from '../../program/program.ts';
+import type { Planes } from './load-shares.ts';
 
 export type ToThread =
   | {
@@ -18,12 +19,13 @@ export type ToThread =
       readonly name: string;
       readonly firstRow: number;
       readonly count: number;
-      readonly planes: readonly Uint8Array<ArrayBuffer>[];
+      readonly planes: Planes;
     }
-  | { readonly kind: 'vector'; readonly name: string; readonly values: Float32Array<ArrayBuffer> }
+  | { readonly kind: 'vectors'; readonly vectors: ReadonlyMap<string, Float32Array<ArrayBuffer>> }
   /** From here on the thread takes commands, and no messages. */
   | { readonly kind: 'serve' };
 
 export type FromThread =
-  | { readonly kind: 'done' }
+  /** Planes that were packed go back, to be filled again. */
+  | { readonly kind: 'done'; readonly planes: Planes }
   | { readonly kind: 'failed'; readonly code: PixelErrorCode; readonly message: string };

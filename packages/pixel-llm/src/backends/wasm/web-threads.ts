@@ -15,7 +15,7 @@ const THREAD_NAME = 'pixel-llm cpu thread';
 /** What a page or worker has, as it stands now. */
 export function webPlatform(): CpuPlatform {
   return {
-    readKernels,
+    compileKernels,
     startWorker: canShareMemory() ? startWorker : undefined,
     cores: likelyCores(globalThis.navigator?.hardwareConcurrency ?? 1),
   };
@@ -25,21 +25,21 @@ export function webPlatform(): CpuPlatform {
 export function serveIfThread(scope: WorkerScope): boolean {
   if (scope.name !== THREAD_NAME) return false;
   const receive = serveThread(
-    (message) => scope.postMessage(message),
+    (message, transfer) => scope.postMessage(message, transfer),
     () => scope.close(),
   );
   scope.onmessage = ({ data }: MessageEvent<ToThread>) => receive(data);
   return true;
 }
 
-async function readKernels(build: KernelBuild): Promise<Uint8Array<ArrayBuffer>> {
+async function compileKernels(build: KernelBuild): Promise<WebAssembly.Module> {
   const { kernelsRelaxed, kernelsPlain } = assetUrls();
   const url = build === 'relaxed' ? kernelsRelaxed : kernelsPlain;
   const response = await fetch(url).catch((cause: unknown) => {
     throw new PixelError('http', `The kernels (${url}) cannot be fetched.`, { cause });
   });
   if (!response.ok) throw new PixelError('http', `The kernels (${url}) cannot be fetched: ${response.status}.`);
-  return new Uint8Array(await response.arrayBuffer());
+  return WebAssembly.compile(await response.arrayBuffer());
 }
 
 /** Pages have shared memory only under COOP and COEP; waiting without blocking and growing came to browsers later than that. */
