@@ -56,7 +56,7 @@ export function createCpuBackend({ threads: wanted, build = supportedBuild(), on
       for (const weight of checked.weights) checkTensor(weight, source);
       for (const line of wideningNotes(placeWeights(checked))) onNote?.(line);
       const pages = { pageCount, pageTokens };
-      const compiled = await cpuPlatform(webPlatform).compileKernels(build);
+      const compiled = await cpuPlatform(webPlatform).compileKernels(build, 'kernels');
       const sampler = new LogitSampler(new KernelModule(compiled));
       const team = await loadTeam({ program: checked, source, pages, compiled, threads, options });
       return new CpuExecutor({ program: checked, team, sampler, pages });

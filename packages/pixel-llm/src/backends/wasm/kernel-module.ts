@@ -10,6 +10,9 @@ export type DotKind = 'pairs' | 'unsigned' | 'signed';
 
 const DOT_KINDS: readonly DotKind[] = ['pairs', 'unsigned', 'signed'];
 
+/** What runs models (assembly/kernels.ts), and what trains them (assembly/training.ts). */
+export type KernelSet = 'kernels' | 'training';
+
 /** Every kernel takes and returns numbers: byte addresses, counts, factors. */
 export type Kernel = (...operands: number[]) => number;
 
