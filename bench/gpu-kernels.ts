@@ -1,14 +1,14 @@
 /**
  * Products with one token on the GPU, one weight type after another, against the bandwidth of a kernel that only reads: `node
  * bench/gpu-kernels.ts [--adapter NAME] [--megabytes 64] [--rounds 5]`. Beside it the same bytes read from a texture_2d_array<u32> instead of a
- * buffer. First the check: the product against sums in doubles.
+ * buffer, and the same product with activations of 8 bits. First the check: the product against sums in doubles.
  */
 import assert from 'node:assert/strict';
 import { parseArgs } from 'node:util';
 import { chooseAdapter } from '../packages/pixel-llm/src/backends/webgpu/adapters.ts';
 import { GpuDevice } from '../packages/pixel-llm/src/backends/webgpu/gpu-device.ts';
 import { grid, type Kernel } from '../packages/pixel-llm/src/backends/webgpu/kernels/kernel.ts';
-import { matVecKernel } from '../packages/pixel-llm/src/backends/webgpu/kernels/mat-vec.ts';
+import { canMultiplyPacked, matVecKernel } from '../packages/pixel-llm/src/backends/webgpu/kernels/mat-vec.ts';
 import '../packages/pixel-llm/src/backends/webgpu/node.ts';
 import { dequantize } from '../packages/pixel-llm/src/gguf/dequantize.ts';
 import { tensorTypeByName } from '../packages/pixel-llm/src/gguf/tensor-types.ts';
@@ -59,9 +59,13 @@ async function measure(type: string): Promise<ResultRow> {
   );
   const product = await bench.prepare(kernel, { rows: 1, context: 0 }, { x, ...planes }, 4 * rows);
   checkFirst(await product.result(), blocks.subarray(0, rowBytes), type, x);
+  const packed = await packedProduct(type, rows, planes);
   const read = await plainRead(blocks);
-  const seconds = await interleave({ product: product.run, read: read.run }, ROUNDS);
-  for (const run of [product, read]) run.dispose();
+  const seconds = await interleave(
+    { product: product.run, packed: packed?.run ?? (async () => {}), read: read.run },
+    ROUNDS,
+  );
+  for (const run of [product, packed, read]) run?.dispose();
   return {
     what: `${type}, one token on ${device.name}, against a kernel that only reads`,
     ratio: rounded(seconds.read / seconds.product),
@@ -70,8 +74,23 @@ async function measure(type: string): Promise<ResultRow> {
       GBps: gigabytesPerSecond(blocks.length, seconds.product),
       readGBps: gigabytesPerSecond(blocks.length, seconds.read),
       GweightsPerS: rounded((rows * COLUMNS) / seconds.product / 1e9),
+      ...(packed ? { q8GBps: gigabytesPerSecond(blocks.length, seconds.packed) } : {}),
     },
   };
+}
+
+/** The same with activations of 8 bits, where there is such a product. */
+async function packedProduct(
+  type: string,
+  rows: number,
+  planes: Readonly<Record<string, Uint8Array>>,
+): Promise<PreparedKernel | undefined> {
+  if (!device.traits.packedDot || !canMultiplyPacked(type, COLUMNS)) return undefined;
+  const matrices = [{ name: 'matrix', type, rows }];
+  const kernel = matVecKernel({ matrices, columns: COLUMNS, tokens: 1, activations: 'q8' }, device.traits);
+  const x = Uint8Array.from({ length: COLUMNS }, (_, i) => i * 37);
+  const scales = new Float32Array(COLUMNS / 32).fill(0.01);
+  return bench.prepare(kernel, { rows: 1, context: 0 }, { x, x_scales: scales, ...planes }, 4 * rows);
 }
 
 async function compareTextures(): Promise<ResultRow> {
