@@ -20,10 +20,9 @@ export interface ExpectedRequest {
 }
 
 /** By test file; undefined for a command whose tests are not counted. */
-export async function expectedTests(
-  settings: TestSettings,
-  request: ExpectedRequest,
-): Promise<ReadonlyMap<string, readonly string[]> | undefined> {
+export type ExpectedTests = ReadonlyMap<string, readonly string[]> | undefined;
+
+export async function expectedTests(settings: TestSettings, request: ExpectedRequest): Promise<ExpectedTests> {
   const plan = await planIn(request.snapshot, request.command);
   if (plan.kind === 'shell') return undefined;
   const { records } = await runTests(settings, { ...request, files: [], isTrusted: () => true });
