@@ -51,7 +51,9 @@ export function readyTasks(database: Database, now: number, limit: number, phase
     `${SELECT_TASK} INDEXED BY ${index} WHERE tasks.status = 'ready' AND tasks.not_before <= ?`;
   if (phases === undefined) return database.all(`${ready('tasks_ready')} ${order}`, now, limit).map(taskOf);
   return phases
-    .flatMap((phase) => database.all(`${ready('tasks_ready_in_phase')} AND tasks.phase = ? ${order}`, now, phase, limit))
+    .flatMap((phase) =>
+      database.all(`${ready('tasks_ready_in_phase')} AND tasks.phase = ? ${order}`, now, phase, limit),
+    )
     .map(taskOf)
     .toSorted((a, b) => b.priority - a.priority || a.sequence - b.sequence)
     .slice(0, limit);
