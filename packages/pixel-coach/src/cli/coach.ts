@@ -149,7 +149,7 @@ async function run(
 
 function loopOptions(flags: CoachFlags, { config, store, folder }: Project, equipment: Equipment): LoopOptions {
   const { team, prices, sandbox, repository } = equipment;
-  const { budget, threshold, medianBand, maxAttempts, protectedPaths, workers } = config;
+  const { budget, threshold, medianBand, maxAttempts, protectedPaths, hiddenPaths, workers } = config;
   const modules = join(folder, 'node_modules');
   return {
     store,
@@ -159,6 +159,7 @@ function loopOptions(flags: CoachFlags, { config, store, folder }: Project, equi
     tests: {
       sandbox,
       limits: sandboxLimits(config),
+      writable: config.sandbox.writable,
       mounts: [
         ...(existsSync(modules) ? [{ source: modules, target: '/work/node_modules' }] : []),
         ...config.sandbox.readOnly.map((path) => ({ source: path, target: path })),
@@ -174,6 +175,7 @@ function loopOptions(flags: CoachFlags, { config, store, folder }: Project, equi
     medianBand,
     maxAttempts,
     protectedPaths,
+    hiddenPaths,
     workers: flags.workers ?? workers,
     phases: flags.phase,
     maxTasks: flags.maxTasks,
