@@ -75,7 +75,7 @@ interface TeamParts {
 
 /** On any failure nothing stays behind. */
 async function loadTeam({ program, source, pages, build, threads, options }: TeamParts): Promise<Team> {
-  const compiled = await cpuPlatform(webPlatform).compileKernels(build);
+  const compiled = await cpuPlatform(webPlatform).compileKernels(build, 'kernels');
   const plan = planThreads(program, threads);
   const placements = placeWeights(program);
   const { startWorker } = cpuPlatform(webPlatform);

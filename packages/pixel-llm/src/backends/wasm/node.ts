@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import type { KernelBuild } from './kernel-module.ts';
+import type { KernelBuild, KernelSet } from './kernel-module.ts';
 import { installCpuPlatform, type WorkerHandle } from './platform.ts';
 import { serveThread } from './serve-thread.ts';
 import type { ToThread } from './thread-messages.ts';
@@ -34,8 +34,8 @@ if (!isMainThread && parentPort && workerData === THREAD_MARK) {
  * V8 would run every kernel in quick and poor code at first and improve it behind our back, when packing is nearly done: loading and the first
  * token took half as long again. Optimized at once, all kernels take 60 ms. The settings are the process's, so nothing else is compiled between.
  */
-async function compileKernels(build: KernelBuild): Promise<WebAssembly.Module> {
-  const bytes = await readFile(new URL(`./kernels-${build}.wasm`, import.meta.url));
+async function compileKernels(build: KernelBuild, set: KernelSet): Promise<WebAssembly.Module> {
+  const bytes = await readFile(new URL(`./${set}-${build}.wasm`, import.meta.url));
   for (const setting of ['liftoff', 'wasm-lazy-compilation']) setFlagsFromString(`--no-${setting}`);
   try {
     return new WebAssembly.Module(bytes);
