@@ -3,11 +3,11 @@ import { testGpuConformance } from './gpu-conformance.ts';
 
 useDriver('swiftshader');
 testGpuConformance('swiftshader', [
-  { name: 'all it has', maxTokens: 64 },
+  { name: 'all it has', maxTokens: 64, steps: { matmul: 11, attention: 2 } },
   {
     name: 'no subgroups, the least limits, keys and values in f32',
     ops: ['attention'],
-    attentionStep: 2,
+    steps: { attention: 5 },
     restrictions: { subgroups: false, leastLimits: true },
     cacheType: 'f32',
     fuse: false,
