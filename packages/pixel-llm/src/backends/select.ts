@@ -7,6 +7,8 @@ import { createCpuBackend } from './wasm/backend.ts';
 export interface BackendOptions {
   /** Threads to compute with. Default: the device's choice. Devices that have but one ignore it. */
   threads?: number | undefined;
+  /** Given one line for people about each kind of weights that a device cannot keep as they are, when a model is loaded. */
+  onNote?: ((line: string) => void) | undefined;
 }
 
 /** One device, as far as this machine and this version have it. */
