@@ -4,7 +4,7 @@
  */
 import type { PixelError } from '../core/errors.ts';
 import type { WorkOptions } from '../core/progress.ts';
-import type { Program } from '../program/program.ts';
+import type { ActivationMode, Program } from '../program/program.ts';
 import type { WeightSource } from '../pxi/weight-source.ts';
 
 export type DeviceName = 'reference' | 'cpu' | 'gpu';
@@ -26,6 +26,10 @@ export interface Batch {
   readonly outputEntries: Int32Array;
   /** One row an output, for the `sample` op. */
   readonly sampling?: readonly SamplingSettings[];
+  /**
+   * For each output, where the device keeps its token for the next step, or -1: see Executor.ahead. [outputs]
+   */
+  readonly sampleSlots?: Int32Array;
   /** The Program's inputs by name, flat. `positions` is taken from above and need not be given. */
   readonly inputs: Readonly<Record<string, Int32Array | Float32Array>>;
 }
@@ -117,6 +121,8 @@ export interface Backend {
   readonly device: DeviceName;
   /** One line for people: what it runs on. */
   readonly description: string;
+  /** What products with quantized weights should do with their activations in Programs for it: what it computes fastest. */
+  readonly activations: ActivationMode;
   /** Bytes needed for the Program's weights and the given KV pages, before anything is loaded. */
   estimateBytes(program: Program, pages: { pageCount: number; pageTokens: number }): number;
   /**

@@ -23,6 +23,7 @@ export interface DeviceFlags {
   device: 'auto' | DeviceName;
   context?: number;
   threads?: number;
+  gpuAdapter?: string;
   /** False: a URL is read by ranges, not pulled. */
   cache: boolean;
 }
@@ -51,6 +52,7 @@ export function addDeviceFlags(command: Command): Command {
   return command
     .option('--device <name>', 'what to run on: auto, or a name that `pixel-llm devices` lists', 'auto')
     .option('--threads <n>', "threads to compute with (default: the device's choice)", wholeNumber(1, 1024))
+    .option('--gpu-adapter <name>', "a part of the GPU adapter's name, software adapters too (default: a real GPU)")
     .option('--context <n>', "tokens of prompt and text together (default: the model's, at most 4096)", wholeNumber(1))
     .option('--no-cache', 'read a URL by ranges, and do not pull it into the cache');
 }
@@ -63,11 +65,11 @@ export function samplingOptions(flags: SamplingFlags): GenerateOptions {
 
 /** Loads the model, from the cache if it is a URL, and says on stderr what it is. */
 export async function loadForCommand(given: string, flags: DeviceFlags, context: CommandContext): Promise<Model> {
-  const { device, threads, context: contextLength, cache } = flags;
+  const { device, threads, gpuAdapter, context: contextLength, cache } = flags;
   const path = cache ? await pulledModel(given, context) : given;
   const begun = performance.now();
   const model = await context.withProgress((onProgress, onNote) =>
-    loadModel(path, { device, threads, contextLength, signal: context.signal, onProgress, onNote }),
+    loadModel(path, { device, threads, gpuAdapter, contextLength, signal: context.signal, onProgress, onNote }),
   );
   const seconds = ((performance.now() - begun) / 1000).toFixed(2);
   context.note(

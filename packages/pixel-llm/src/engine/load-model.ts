@@ -27,6 +27,8 @@ export interface LoadModelOptions extends WorkOptions {
   device?: 'auto' | DeviceName | undefined;
   /** Threads to compute with. Default: the device's choice. `reference` always takes one. */
   threads?: number | undefined;
+  /** A part of the name of the GPU adapter to run on, software adapters included. Default: the first real GPU. */
+  gpuAdapter?: string | undefined;
   /** Tokens that prompt and answer may have together. Default: the model's own limit, but at most 4096. */
   contextLength?: number | undefined;
   /** How many sequences of full length the KV cache holds at once; idle ones make room for busy ones. Default 1. */
@@ -61,6 +63,7 @@ async function loadFromWeights(
   {
     device = 'auto',
     threads,
+    gpuAdapter,
     contextLength,
     sequences = 1,
     onNote,
@@ -70,10 +73,9 @@ async function loadFromWeights(
   }: LoadModelOptions,
 ): Promise<Model> {
   checkWhole('sequences', sequences, 1, 4096);
-  const backend = await selectBackend(device, { threads, onNote });
+  const backend = await selectBackend(device, { threads, gpuAdapter, onNote });
   const { name, head } = weights;
-  // The reference computes exactly; the others round activations, as their integer products need.
-  const program = buildProgram(head, { activations: backend.device === 'reference' ? 'f32' : 'q8' });
+  const program = buildProgram(head, { activations: backend.activations });
   const context = chooseContext(program, contextLength);
   const pageTokens = DEFAULT_PAGE_TOKENS;
   const pages = { pageTokens, pageCount: Math.ceil(context / pageTokens) * sequences, sequences };

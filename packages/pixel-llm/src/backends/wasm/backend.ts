@@ -43,6 +43,7 @@ export function createCpuBackend({ threads: wanted, build = supportedBuild(), on
   return {
     device: 'cpu',
     description: `WebAssembly ${build === 'relaxed' ? 'relaxed ' : ''}SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+    activations: 'q8',
     estimateBytes: (program, pages) => estimateBytes(program, pages, threads),
     async load(program, source, options) {
       const { pageCount, pageTokens = DEFAULT_PAGE_TOKENS } = options;
@@ -75,7 +76,7 @@ interface TeamParts {
 
 /** On any failure nothing stays behind. */
 async function loadTeam({ program, source, pages, build, threads, options }: TeamParts): Promise<Team> {
-  const compiled = await cpuPlatform(webPlatform).compileKernels(build);
+  const compiled = await cpuPlatform(webPlatform).compileKernels(build, 'kernels');
   const plan = planThreads(program, threads);
   const placements = placeWeights(program);
   const { startWorker } = cpuPlatform(webPlatform);

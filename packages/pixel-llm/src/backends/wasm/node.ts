@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { workerArguments } from '../../core/node.ts';
-import type { KernelBuild } from './kernel-module.ts';
+import type { KernelBuild, KernelSet } from './kernel-module.ts';
 import { installCpuPlatform, type WorkerHandle } from './platform.ts';
 
 /** The thread's file: the source when this is the source, the built one when this is built. */
@@ -22,8 +22,8 @@ installCpuPlatform({ compileKernels, startWorker, cores: physicalCores() });
  * V8 would run every kernel in quick and poor code at first and improve it behind our back, when packing is nearly done: loading and the first
  * token took half as long again. Optimized at once, all kernels take 60 ms. The settings are the process's, so nothing else is compiled between.
  */
-async function compileKernels(build: KernelBuild): Promise<WebAssembly.Module> {
-  const bytes = await readFile(new URL(`./kernels-${build}.wasm`, import.meta.url));
+async function compileKernels(build: KernelBuild, set: KernelSet): Promise<WebAssembly.Module> {
+  const bytes = await readFile(new URL(`./${set}-${build}.wasm`, import.meta.url));
   for (const setting of ['liftoff', 'wasm-lazy-compilation']) setFlagsFromString(`--no-${setting}`);
   try {
     return new WebAssembly.Module(bytes);

@@ -8,17 +8,23 @@ import type { Planes } from './load-shares.ts';
 import { SharedExchange } from './shared-exchange.ts';
 import { decodeStep, type WantedValue } from './shared-step.ts';
 import { COMMANDS, CONTROL, giveUp, StepGivenUp, waitWhile } from './thread-control.ts';
-import type { FromThread, ToThread } from './thread-messages.ts';
+import type { FromThread, FromTrainingThread, ToThread, ToTrainingThread } from './thread-messages.ts';
 import { type PlanStep, planThreads, type ThreadPlan } from './thread-plan.ts';
 import { ThreadShare } from './thread-share.ts';
+import { isForTraining, serveTraining } from './training/serve-training.ts';
 
 /** Returns what to do with each message. `answer` transfers the buffers it is given; `close` ends the worker. */
 export function serveThread(
-  answer: (message: FromThread, transfer: readonly ArrayBuffer[]) => void,
+  answer: (message: FromThread | FromTrainingThread, transfer: readonly ArrayBuffer[]) => void,
   close: () => void,
-): (message: ToThread) => void {
+): (message: ToThread | ToTrainingThread) => void {
   let thread: Thread | undefined;
+  const train = serveTraining(answer);
   return (message) => {
+    if (isForTraining(message)) {
+      train(message);
+      return;
+    }
     try {
       let planes: Planes = [];
       if (message.kind === 'start') thread = new Thread(message);

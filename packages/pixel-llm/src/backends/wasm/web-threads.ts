@@ -5,7 +5,7 @@
 import { assetUrls } from '../../core/asset-urls.ts';
 import { PixelError } from '../../core/errors.ts';
 import { startModuleWorker, type WorkerScope } from '../../core/module-worker.ts';
-import type { KernelBuild } from './kernel-module.ts';
+import type { KernelBuild, KernelSet } from './kernel-module.ts';
 import type { CpuPlatform, WorkerHandle } from './platform.ts';
 import { serveThread } from './serve-thread.ts';
 import type { ToThread } from './thread-messages.ts';
@@ -32,9 +32,12 @@ export function serveIfThread(scope: WorkerScope): boolean {
   return true;
 }
 
-async function compileKernels(build: KernelBuild): Promise<WebAssembly.Module> {
-  const { kernelsRelaxed, kernelsPlain } = assetUrls();
-  const url = build === 'relaxed' ? kernelsRelaxed : kernelsPlain;
+async function compileKernels(build: KernelBuild, set: KernelSet): Promise<WebAssembly.Module> {
+  const urls = assetUrls();
+  const url = {
+    kernels: { relaxed: urls.kernelsRelaxed, plain: urls.kernelsPlain },
+    training: { relaxed: urls.trainingRelaxed, plain: urls.trainingPlain },
+  }[set][build];
   const response = await fetch(url).catch((cause: unknown) => {
     throw new PixelError('http', `The kernels (${url}) cannot be fetched.`, { cause });
   });

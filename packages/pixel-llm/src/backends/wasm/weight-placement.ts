@@ -48,7 +48,7 @@ export function wideningNotes(placements: readonly WeightPlacement[]): string[] 
 }
 
 function megabytes(bytes: number): string {
-  return bytes >= 1e6 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e3).toPrecision(2)} kB`;
+  return bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e3).toFixed(1)} kB`;
 }
 
 /** Integer formats round activations to 8 bits; where a Program wants them exact, the weights become floats. */
