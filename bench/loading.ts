@@ -1,6 +1,6 @@
 /**
  * Memory while a model is loaded, and its first tokens: `node bench/loading.ts [--shape qwen2.5-0.5b] [--type Q8_0] [--threads 2]
- * [--formats gguf,picture] [--tokens 8] [--keep]`. Models of random weights are made once, in .cache/ (with --once they are removed
+ * [--formats gguf,picture] [--tokens 8] [--once] [--no-save]`. Models of random weights are made once, in .cache/ (with --once they are removed
  * again: the shape qwen2.5-7b takes 8 GB). Each is loaded by the built package in a process of its own (npm run build).
  * A model may take 1.15 times its weights and 100 MB at its most; the estimate made before loading is compared with what was taken.
  */
@@ -66,11 +66,13 @@ try {
   if (options.once) for (const path of [gguf, pictureFolder()]) rmSync(path, { recursive: true, force: true });
 }
 printTable(rows);
-if (!options['no-save']) console.log(await saveResults(resultName(), rows));
+if (!options['no-save']) console.log(await saveResults('loading', rows, { path: resultPath() }));
 
 /** Larger shapes have a file of their own: they are measured seldom. */
-function resultName(): string {
-  return options.shape === 'qwen2.5-0.5b' ? 'loading' : `loading-${options.shape}`;
+function resultPath(): string | undefined {
+  return options.shape === 'qwen2.5-0.5b'
+    ? undefined
+    : join(import.meta.dirname, 'results', `loading-${options.shape}.json`);
 }
 
 function rowOf(format: string, bytes: number, loaded: Loaded): ResultRow {
