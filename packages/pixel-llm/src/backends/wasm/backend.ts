@@ -7,9 +7,9 @@ import { checkTensor } from '../reference/load-weights.ts';
 import { type Backend, DEFAULT_PAGE_TOKENS, type LoadOptions } from '../types.ts';
 import { CpuExecutor } from './executor.ts';
 import { type KernelBuild, KernelModule, supportedBuild } from './kernel-module.ts';
-
 import { loadShares } from './load-shares.ts';
 import { LocalTeam } from './local-team.ts';
+import { LogitSampler } from './logit-sampler.ts';
 import { cpuPlatform } from './platform.ts';
 import { checkShares, estimateBytes } from './share-sizes.ts';
 import type { Team } from './team.ts';
@@ -56,8 +56,10 @@ export function createCpuBackend({ threads: wanted, build = supportedBuild(), on
       for (const line of wideningNotes(placeWeights(checked))) onNote?.(line);
       const pages = { pageCount, pageTokens };
       checkShares(checked, pages, threads);
-      const team = await loadTeam({ program: checked, source, pages, build, threads, options });
-      return new CpuExecutor(checked, team, pages);
+      const compiled = await cpuPlatform(webPlatform).compileKernels(build, 'kernels');
+      const sampler = new LogitSampler(new KernelModule(compiled));
+      const team = await loadTeam({ program: checked, source, pages, compiled, threads, options });
+      return new CpuExecutor({ program: checked, team, sampler, pages });
     },
   };
 }
@@ -69,14 +71,13 @@ interface TeamParts {
   readonly program: Program;
   readonly source: WeightSource;
   readonly pages: Pages;
-  readonly build: KernelBuild;
+  readonly compiled: WebAssembly.Module;
   readonly threads: number;
   readonly options: LoadOptions;
 }
 
 /** On any failure nothing stays behind. */
-async function loadTeam({ program, source, pages, build, threads, options }: TeamParts): Promise<Team> {
-  const compiled = await cpuPlatform(webPlatform).compileKernels(build, 'kernels');
+async function loadTeam({ program, source, pages, compiled, threads, options }: TeamParts): Promise<Team> {
   const plan = planThreads(program, threads);
   const placements = placeWeights(program);
   const { startWorker } = cpuPlatform(webPlatform);
