@@ -8,6 +8,9 @@ import type { WeightSource } from '../pxi/weight-source.ts';
 
 export type DeviceName = 'reference' | 'cpu' | 'gpu';
 
+/** What a KV cache keeps keys and values in: half-precision numbers, or 8-bit integers with an f32 scale for 32 dimensions. */
+export type KvType = 'f16' | 'q8';
+
 /**
  * One run of the Program: entries (token, sequence, position), prompt processing, decoding, several users' sequences and
  * speculative checks alike. Entries of one sequence stand in ascending position; all earlier positions of the sequence must have

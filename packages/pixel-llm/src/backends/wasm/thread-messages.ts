@@ -1,6 +1,7 @@
 /** What the main thread and a worker say to each other while a model is loaded. Steps need no messages (thread-control.ts). */
 import type { PixelErrorCode } from '../../core/errors.ts';
 import type { Program } from '../../program/program.ts';
+import type { CachePages } from './kv-cache.ts';
 
 export type ToThread =
   | {
@@ -9,7 +10,7 @@ export type ToThread =
       readonly program: Program;
       readonly thread: number;
       readonly threads: number;
-      readonly pages: { readonly pageCount: number; readonly pageTokens: number };
+      readonly pages: CachePages;
       readonly control: SharedArrayBuffer;
       readonly data: SharedArrayBuffer;
     }
