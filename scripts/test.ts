@@ -35,6 +35,7 @@ const CHECKS: readonly (readonly [name: string, ...command: string[]])[] = [
   ['build', 'tsc', '-p', 'packages/pixel-llm/tsconfig.build.json'],
   ['build the coach', 'tsc', '-p', 'packages/pixel-coach/tsconfig.build.json'],
   ['kernels', 'node', 'scripts/build-wasm.ts'],
+  ['bundle', 'node', 'scripts/build-bundle.ts'],
   ['dead exports', 'knip', '--no-progress', '--no-config-hints'],
   ['package', 'publint', '--strict', 'packages/pixel-llm'],
   ['package of the coach', 'publint', '--strict', 'packages/pixel-coach'],

@@ -18,6 +18,7 @@ export {
   isCoachError,
 } from './core/errors.ts';
 export { type Amount, amountOfDollars, formatAmount, NANO_DOLLARS } from './core/money.ts';
+export { openSqliteStore, type SqliteStoreOptions } from './store/sqlite-store.ts';
 export { isLegal, TASK_STATUSES, type TaskStatus, TRANSITIONS } from './store/status.ts';
 export type * from './store/types.ts';
 export {

@@ -1,5 +1,5 @@
 /**
- * The public entry for browsers: everything that needs no file system. Node gets node.ts, which is this and files.
+ * The public entry of what needs neither files nor a page: node.ts and browser.ts are this and more, and one of the two is what is imported.
  * What is exported here is kept stable; nothing imports deeper.
  */
 

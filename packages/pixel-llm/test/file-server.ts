@@ -1,6 +1,7 @@
 /** A real HTTP server on the loopback that serves files from memory, and breaks off, lies, stalls or redirects when told to. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { extname } from 'node:path';
 
 export interface ServedRequest {
   readonly path: string;
@@ -42,6 +43,8 @@ export class FileServer {
   /** All requests so far. */
   readonly requests: ServedRequest[] = [];
   misbehave: Misbehave = () => undefined;
+  /** Sent with every answer. */
+  headers: Readonly<Record<string, string>> = {};
   readonly #server: Server;
 
   constructor() {
@@ -74,6 +77,8 @@ export class FileServer {
     const request = { path, url, number, start, authorization: incoming.headers.authorization };
     this.requests.push(request);
     const how = this.misbehave(request) ?? {};
+    for (const [name, value] of Object.entries(this.headers)) response.setHeader(name, value);
+    response.setHeader('content-type', TYPES[extname(path)] ?? 'application/octet-stream');
     const file = how.bytes ?? this.files.get(path);
     if (how.location !== undefined) return void response.writeHead(302, { location: how.location }).end();
     if (how.status !== undefined || !file) return void response.writeHead(how.status ?? 404, how.headers).end('sorry');
@@ -81,6 +86,13 @@ export class FileServer {
     serve(response, file, range, how);
   }
 }
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.wasm': 'application/wasm',
+};
 
 interface Range {
   start: number;

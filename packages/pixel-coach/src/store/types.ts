@@ -1,6 +1,6 @@
 /**
  * The rows of the store and the interface through which everything reaches them. SQLite implements it (sqlite-store.ts); the
- * conformance suite (conformance.ts) is what any other store has to pass. All methods are asynchronous because another store may
+ * conformance suite (test/store-conformance.ts) is what any other store has to pass. All methods are asynchronous because another store may
  * be across a network. Times are milliseconds since 1970, amounts nano-dollars (core/money.ts).
  */
 import type { Amount } from '../core/money.ts';
@@ -312,7 +312,9 @@ export interface Store extends AsyncDisposable {
 
   // Runs.
   createRun(run: Pick<Run, 'id' | 'branch' | 'baseCommit' | 'processId' | 'options'>): Promise<Run>;
+  /** Leases that the run still holds are taken back. */
   finishRun(id: string, status: 'finished' | 'interrupted'): Promise<Run>;
+  /** Throws `unknown-run`. */
   getRun(id: string): Promise<Run>;
   /** Newest first. */
   listRuns(limit?: number): Promise<Run[]>;
@@ -338,7 +340,7 @@ export interface Store extends AsyncDisposable {
   markBest(lease: Lease, attemptId: number): Promise<void>;
   addReview(lease: Lease, attemptId: number, review: NewReview): Promise<Review>;
   /**
-   * Accepts an attempt: notes its commit, calls `publish` (which moves the branch), and makes the task done, all while nobody else
+   * Accepts an attempt (a running one, or one that was broken off while its commit was published): notes its commit, calls `publish` (which moves the branch), and makes the task done, all while nobody else
    * can take the lease. If `publish` throws, nothing has changed.
    */
   accept(
@@ -347,6 +349,14 @@ export interface Store extends AsyncDisposable {
     lineage: Omit<Lineage, 'createdAt' | 'taskId' | 'runId' | 'attemptId'>,
     options: { readonly unproven: boolean; readonly author: Author; readonly publish: () => void },
   ): Promise<Task>;
+  /** As accept, by a person: the task waits for one, and no worker holds it. */
+  approve(
+    taskId: string,
+    attemptId: number,
+    lineage: Omit<Lineage, 'createdAt' | 'taskId' | 'attemptId'>,
+    options: { readonly unproven: boolean; readonly author: Author; readonly publish: () => void },
+  ): Promise<Task>;
+  /** Throws `unknown-attempt`. */
   getAttempt(id: number): Promise<Attempt>;
   /** In order of number. */
   listAttempts(taskId: string): Promise<Attempt[]>;

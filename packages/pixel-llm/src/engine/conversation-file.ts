@@ -2,7 +2,7 @@
  * A saved session: a picture of kind `conversation` that holds tokens, messages, settings, which model they belong to and, if
  * wanted, the KV cache. docs/format.md describes every field; model.ts decides what a model takes back.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ByteSink } from '../core/byte-sink.ts';
 import type { ByteSource, ReadOptions } from '../core/byte-source.ts';
 import { PixelError } from '../core/errors.ts';

@@ -2,7 +2,7 @@
  * The manifest: JSON in the picture's own pixels that says what they hold. What all kinds share stands here, and the kind
  * `bytes` (PixelFS); pxi/ extends the base for models.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ReadOptions } from '../core/byte-source.ts';
 import { PixelError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';

@@ -1,5 +1,5 @@
 /** The form of a Program as JSON. What the names and shapes in it mean to each other is checked by validate.ts. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { LIMITS } from '../core/limits.ts';
 import type { Program } from './program.ts';
 

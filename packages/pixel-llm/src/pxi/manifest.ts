@@ -3,7 +3,7 @@
  * pictures hold a short one that names the set only. Here is its form; whether its numbers make sense is stored-model.ts's
  * question. docs/format.md describes every field.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ReadOptions } from '../core/byte-source.ts';
 import { PixelError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';

@@ -15,6 +15,7 @@ import { cpuPlatform } from './platform.ts';
 import type { Team } from './team.ts';
 import { planThreads } from './thread-plan.ts';
 import { ThreadShare } from './thread-share.ts';
+import { webPlatform } from './web-threads.ts';
 import { placeWeights, wideningNotes } from './weight-placement.ts';
 import { WorkerTeam } from './worker-team.ts';
 
@@ -34,7 +35,7 @@ export function createCpuBackend({ threads: wanted, build = supportedBuild(), kv
   if (wanted !== undefined && !(Number.isSafeInteger(wanted) && wanted >= 1 && wanted <= MAX_THREADS)) {
     throw new PixelError('bad-argument', `threads is ${wanted}; it must be a whole number from 1 to ${MAX_THREADS}.`);
   }
-  const { startWorker, cores } = cpuPlatform();
+  const { startWorker, cores } = cpuPlatform(webPlatform);
   const threads = startWorker ? (wanted ?? Math.min(cores, MAX_THREADS)) : 1;
   return {
     device: 'cpu',
@@ -70,10 +71,10 @@ interface TeamParts {
 
 /** On any failure nothing stays behind. */
 async function loadTeam({ program, source, pages, build, threads, options }: TeamParts): Promise<Team> {
-  const compiled = await WebAssembly.compile(await cpuPlatform().readKernels(build));
+  const compiled = await WebAssembly.compile(await cpuPlatform(webPlatform).readKernels(build));
   const plan = planThreads(program, threads);
   const placements = placeWeights(program);
-  const { startWorker } = cpuPlatform();
+  const { startWorker } = cpuPlatform(webPlatform);
   if (threads === 1 || !startWorker) {
     const module = new KernelModule(compiled);
     const share = new ThreadShare({ module, program, plan, thread: 0, pages });

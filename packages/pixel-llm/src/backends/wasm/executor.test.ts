@@ -8,6 +8,7 @@ import { buildProgram } from '../../program/build-program.ts';
 import type { Batch, Executor } from '../types.ts';
 import { createCpuBackend } from './backend.ts';
 import { cpuPlatform, installCpuPlatform, type WorkerHandle } from './platform.ts';
+import { webPlatform } from './web-threads.ts';
 import './node.ts';
 
 const GREEDY = {
@@ -117,7 +118,7 @@ void test('a step stopped halfway leaves the threads fit for the next', async ()
 
 void test('a thread that dies gives device-lost at once, while idle or within a step, and never a hang', async () => {
   const workers: WorkerHandle[] = [];
-  const platform = cpuPlatform();
+  const platform = cpuPlatform(webPlatform);
   assert.ok(platform.startWorker);
   const startWorker = (): WorkerHandle => {
     const worker = platform.startWorker!();

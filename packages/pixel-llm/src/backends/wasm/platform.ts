@@ -1,8 +1,7 @@
 /**
- * What the device `cpu` needs from where it runs: the compiled kernels' bytes, and threads. Browsers fetch and start web workers;
+ * What the device `cpu` needs from where it runs: the compiled kernels' bytes, and threads. web-threads.ts is what browsers have;
  * node.ts installs what Node does instead.
  */
-import { PixelError } from '../../core/errors.ts';
 import type { KernelBuild } from './kernel-module.ts';
 
 /** A thread, as both web workers and Node's have it. */
@@ -23,22 +22,15 @@ export interface CpuPlatform {
   readonly cores: number;
 }
 
-let platform: CpuPlatform = {
-  async readKernels(build) {
-    const response = await fetch(new URL(`./kernels-${build}.wasm`, import.meta.url));
-    if (!response.ok) {
-      throw new PixelError('http', `The kernels (${response.url}) cannot be fetched: ${response.status}.`);
-    }
-    return new Uint8Array(await response.arrayBuffer());
-  },
-  startWorker: undefined,
-  cores: 1,
-};
+let platform: CpuPlatform | undefined;
 
+/** What the device is to use here: called by node.ts. */
 export function installCpuPlatform(installed: CpuPlatform): void {
   platform = installed;
 }
 
-export function cpuPlatform(): CpuPlatform {
+/** What was installed; without that, what `found` finds. */
+export function cpuPlatform(found: () => CpuPlatform): CpuPlatform {
+  platform ??= found();
   return platform;
 }

@@ -4,7 +4,7 @@
  */
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { fileError } from '../../core/node.ts';
 import type { DownloadJournal, PartFacts } from '../../download/download-file.ts';
 import type { RemoteModel } from '../../download/model-url.ts';

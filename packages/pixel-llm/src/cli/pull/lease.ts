@@ -7,7 +7,7 @@ import { constants, copyFile, readFile, rename, rm, stat, utimes, writeFile } fr
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { PixelError, throwIfAborted } from '../../core/errors.ts';
 import { fileError } from '../../core/node.ts';
 

@@ -5,7 +5,7 @@
 import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { PixelError } from '../../core/errors.ts';
 import { fileError } from '../../core/node.ts';
 import type { RemoteModel } from '../../download/model-url.ts';

@@ -1,0 +1,50 @@
+/**
+ * Bundles what pages load: `node scripts/build-bundle.ts` makes dist/bundle/ from the built dist/: the library as one module
+ * (pixel-llm.js, for pages without a build), the worker with the engine (worker.js; workers know no import maps, so it must import nothing),
+ * the kernels, and the licences of the packages inside. Each file is replaced at once: a page or test may be reading it.
+ */
+import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+
+const distribution = join(import.meta.dirname, '..', 'packages', 'pixel-llm', 'dist');
+const bundle = join(distribution, 'bundle');
+mkdirSync(bundle, { recursive: true });
+
+const { outputFiles, metafile } = await build({
+  entryPoints: { 'pixel-llm': join(distribution, 'browser.js'), worker: join(distribution, 'browser/worker.js') },
+  outdir: bundle,
+  bundle: true,
+  write: false,
+  metafile: true,
+  format: 'esm',
+  platform: 'browser',
+  target: 'es2022',
+  minify: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+});
+for (const { path, contents } of outputFiles) replace(path, contents);
+for (const build of ['relaxed', 'plain']) {
+  const name = `kernels-${build}.wasm`;
+  copyFileSync(join(distribution, 'backends/wasm', name), join(bundle, `${name}.new`));
+  renameSync(join(bundle, `${name}.new`), join(bundle, name));
+}
+replace(join(bundle, 'LICENSES.txt'), licenses(Object.keys(metafile.inputs)));
+
+function replace(path: string, contents: string | Uint8Array): void {
+  writeFileSync(`${path}.new`, contents);
+  renameSync(`${path}.new`, path);
+}
+
+/** The licence of each package that a bundled file comes from. */
+function licenses(files: readonly string[]): string {
+  const folders = new Set(files.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? []));
+  return [...folders]
+    .sort()
+    .map((folder) => {
+      const facts: { name: string; version: string } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+      return `${facts.name} ${facts.version}\n\n${readFileSync(join(folder, 'LICENSE'), 'utf8').trim()}\n`;
+    })
+    .join(`\n${'-'.repeat(80)}\n\n`);
+}
