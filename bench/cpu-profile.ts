@@ -1,11 +1,12 @@
 /**
  * Where a step of the device `cpu` spends its time, op by op, on one thread: `node bench/cpu-profile.ts [--shape qwen2.5-0.5b]
- * [--type Q8_0] [--tokens 512] [--sequences 1] [--past 0] [--rounds 3] [--save]`. `tokens` is how many each sequence brings, `past` how
+ * [--type Q8_0] [--tokens 512] [--sequences 1] [--past 0]
+ * [--kv-type f16] [--rounds 3] [--save]`. `tokens` is how many each sequence brings, `past` how
  * many it has already. The model of random weights is made once, in .cache/.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import type { Batch } from '../packages/pixel-llm/src/backends/types.ts';
+import type { Batch, KvType } from '../packages/pixel-llm/src/backends/types.ts';
 import { KernelModule, supportedBuild } from '../packages/pixel-llm/src/backends/wasm/kernel-module.ts';
 import { loadShares } from '../packages/pixel-llm/src/backends/wasm/load-shares.ts';
 import { planThreads } from '../packages/pixel-llm/src/backends/wasm/thread-plan.ts';
@@ -25,6 +26,7 @@ const { values: options } = parseArgs({
     tokens: { type: 'string', default: '512' },
     sequences: { type: 'string', default: '1' },
     past: { type: 'string', default: '0' },
+    'kv-type': { type: 'string', default: 'f16' },
     rounds: { type: 'string', default: '3' },
     save: { type: 'boolean' },
   },
@@ -44,7 +46,7 @@ const program = buildProgram(source.head, { activations: 'q8' });
 const plan = planThreads(program, 1);
 const kernels = new URL(`../packages/pixel-llm/src/backends/wasm/kernels-${supportedBuild()}.wasm`, import.meta.url);
 const module = new KernelModule(new WebAssembly.Module(readFileSync(kernels)));
-const pages = { pageCount: sequences * pagesEach, pageTokens: PAGE_TOKENS };
+const pages = { pageCount: sequences * pagesEach, pageTokens: PAGE_TOKENS, kvType: options['kv-type'] as KvType };
 const share = new ThreadShare({ module, program, plan, thread: 0, pages });
 await loadShares(placeWeights(program), source, [share], plan.rowCuts, {});
 await source.dispose();

@@ -14,7 +14,18 @@ const compiler = join(dirname(createRequire(import.meta.url).resolve('assemblysc
 
 for (const [name, ...features] of [['relaxed', '--enable', 'relaxed-simd'], ['plain']]) {
   const file = `kernels-${name}.wasm`;
-  const settings = ['-O3', '--runtime', 'stub', '--noAssert', '--importMemory', '--enable', 'simd', ...features];
+  const settings = [
+    '-O3',
+    '--runtime',
+    'stub',
+    '--noAssert',
+    '--importMemory',
+    '--memoryBase',
+    '64',
+    '--enable',
+    'simd',
+    ...features,
+  ];
   const entry = join(source, 'assembly', 'kernels.ts');
   execFileSync(process.execPath, [compiler, entry, '-o', join(source, file), ...settings], { stdio: 'inherit' });
   const built = join(packageFolder, 'dist');

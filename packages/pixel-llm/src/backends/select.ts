@@ -1,12 +1,14 @@
 /** From a device's name to its backend: the one place that knows which backends there are. */
 import { PixelError } from '../core/errors.ts';
 import { createReferenceBackend } from './reference/backend.ts';
-import type { Backend, DeviceName } from './types.ts';
+import type { Backend, DeviceName, KvType } from './types.ts';
 import { createCpuBackend } from './wasm/backend.ts';
 
 export interface BackendOptions {
   /** Threads to compute with. Default: the device's choice. Devices that have but one ignore it. */
   threads?: number | undefined;
+  /** What the KV cache keeps keys and values in. Default: the device's choice. Only `cpu` has one. */
+  kvType?: KvType | undefined;
 }
 
 /** One device, as far as this machine and this version have it. */
@@ -27,10 +29,10 @@ const BACKENDS: Readonly<Partial<Record<DeviceName, (options: BackendOptions) =>
   reference: () => createReferenceBackend(),
 };
 
-/** The backend of a device; `auto` is the fastest one that this machine has. Throws `unknown-device`, listing those there are. */
+/** The backend of a device; `auto` is the fastest one that this machine has. Throws `unknown-device`, listing those there are, `bad-argument`. */
 export async function selectBackend(device: 'auto' | DeviceName, options: BackendOptions = {}): Promise<Backend> {
   const create = device === 'auto' ? Object.values(BACKENDS)[0] : Object.hasOwn(BACKENDS, device) && BACKENDS[device];
-  if (create) return create(options);
+  if (create) return checked(create(options), options);
   throw new PixelError(
     'unknown-device',
     `There is no device "${device}" here. Devices: auto, ${Object.keys(BACKENDS).join(', ')}.`,
@@ -50,4 +52,11 @@ export async function listDevices(options: BackendOptions = {}): Promise<readonl
       return { device, usable: false, description: reason, automatic: false };
     }
   });
+}
+
+/** Nobody is to believe that a cache is smaller, or more exact, than it is. */
+function checked(backend: Backend, { kvType }: BackendOptions): Backend {
+  if (kvType === undefined || backend.device === 'cpu') return backend;
+  const message = `The device "${backend.device}" has one type of KV cache: leave the type out, or ask for the device "cpu".`;
+  throw new PixelError('bad-argument', message);
 }

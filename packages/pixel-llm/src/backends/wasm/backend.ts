@@ -4,7 +4,7 @@ import type { Program } from '../../program/program.ts';
 import { validateProgram } from '../../program/validate.ts';
 import type { WeightSource } from '../../pxi/weight-source.ts';
 import { checkTensor, weightCount } from '../reference/load-weights.ts';
-import { type Backend, DEFAULT_PAGE_TOKENS, type KvType, type LoadOptions } from '../types.ts';
+import { type Backend, DEFAULT_PAGE_TOKENS, KV_TYPES, type KvType, type LoadOptions } from '../types.ts';
 import { CpuExecutor } from './executor.ts';
 import { type KernelBuild, KernelModule, supportedBuild } from './kernel-module.ts';
 import { type CachePages, headPageBytes } from './kv-cache.ts';
@@ -31,9 +31,17 @@ export interface CpuOptions {
 }
 
 /** Throws `bad-argument`. */
-export function createCpuBackend({ threads: wanted, build = supportedBuild(), kvType = 'f16', onNote }: CpuOptions = {}): Backend {
+export function createCpuBackend({
+  threads: wanted,
+  build = supportedBuild(),
+  kvType = 'f16',
+  onNote,
+}: CpuOptions = {}): Backend {
   if (wanted !== undefined && !(Number.isSafeInteger(wanted) && wanted >= 1 && wanted <= MAX_THREADS)) {
     throw new PixelError('bad-argument', `threads is ${wanted}; it must be a whole number from 1 to ${MAX_THREADS}.`);
+  }
+  if (!KV_TYPES.includes(kvType)) {
+    throw new PixelError('bad-argument', `There is no KV cache of "${kvType}": ${KV_TYPES.join(' or ')}.`);
   }
   const { startWorker, cores } = cpuPlatform(webPlatform);
   const threads = startWorker ? (wanted ?? Math.min(cores, MAX_THREADS)) : 1;

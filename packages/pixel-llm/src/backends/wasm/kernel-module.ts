@@ -8,8 +8,8 @@ export type KernelBuild = 'relaxed' | 'plain';
 /** Every kernel takes and returns numbers: byte addresses, counts, factors. */
 export type Kernel = (...operands: number[]) => number;
 
-/** Bytes at the start of memory that the kernels use themselves. */
-const KERNEL_SCRATCH = 64;
+/** Bytes at the start of memory that the kernels use themselves: 64 of scratch, then their constants. */
+const KERNEL_SCRATCH = 1024;
 
 /** Bytes after the last weight that product kernels may touch (and ignore). */
 const TOUCHED_BEYOND = 4096;

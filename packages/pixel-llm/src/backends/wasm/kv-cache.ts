@@ -54,12 +54,7 @@ export class KvCache {
   readonly #width: number;
   readonly #address: number;
 
-  constructor(
-    module: KernelModule,
-    attributes: AttentionAttributes,
-    own: OwnHeads,
-    pages: CachePages,
-  ) {
+  constructor(module: KernelModule, attributes: AttentionAttributes, own: OwnHeads, pages: CachePages) {
     const { pageCount, pageTokens, kvType } = pages;
     const { stride, width, values } = pageShape(pageTokens, attributes.headDim);
     this.#module = module;
@@ -77,7 +72,8 @@ export class KvCache {
   /** Bytes that attention needs beside the cache, for that many entries. */
   scratchBytes(entries: number): number {
     const { heads, kvHeads } = this.#attributes;
-    return this.#wideBytes + 8 * this.#stride + (entries * heads * (16 + 4 * this.#width)) / kvHeads + 64;
+    const group = heads / kvHeads;
+    return this.#wideBytes + 4 * group * this.#stride + entries * group * (16 + 4 * this.#width) + 64;
   }
 
   /** Copies all of a page: positions that the copy should not have are written before anyone reads them. */
@@ -134,7 +130,7 @@ export class KvCache {
     const count = Math.min(this.#own.heads[1], (kvHead + 1) * group) - first;
     const offset = 4 * headDim * (first - this.#own.heads[0]);
     const scores = scratch + this.#wideBytes;
-    const states = scores + 8 * this.#stride;
+    const states = scores + 4 * group * this.#stride;
     const stateBytes = count * (16 + 4 * this.#width);
     const attendPage = module.kernel('attendPage');
     const widenPage = this.#kernel('widenPage');

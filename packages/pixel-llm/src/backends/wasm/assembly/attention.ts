@@ -10,7 +10,11 @@
 import { multiplyAdd } from './dot';
 import { exponential, hyperbolicTangent, maxLanes, sumLanes } from './exponential';
 
-/** What an entry's head has so far: largest score, sum of powers, unused, unused, then [width] f32 of weighted values. */
+/** Places in what an entry's head has so far. */
+const CORRECTION: usize = 8;
+const SUMS: usize = 16;
+
+/** What an entry's head has so far: largest score, sum of powers, what the page corrects the values by, unused, then [width] f32 of weighted values. */
 export function beginHeads(state: usize, heads: i32, width: i32): void {
   for (let head: i32 = 0; head < heads; head++) {
     store<f32>(state, -Infinity);
@@ -21,7 +25,7 @@ export function beginHeads(state: usize, heads: i32, width: i32): void {
 
 /**
  * `heads` query heads of one entry, q: [heads, headDim], meet positions first .. last - 1 of a widened page.
- * scores: scratch for 2 x stride f32. softcap 0 stands for none.
+ * scores: scratch for heads x stride f32. softcap 0 stands for none.
  */
 export function attendPage(
   q: usize,
@@ -38,22 +42,23 @@ export function attendPage(
   state: usize,
 ): void {
   const values = page + 4 * <usize>headDim * stride;
-  const more = scores + 4 * <usize>stride;
+  const row: usize = 4 * <usize>stride;
   const stateBytes: usize = 16 + 4 * <usize>width;
   const queryBytes: usize = 4 * <usize>headDim;
+  // All heads meet the keys, then the values: the first cache need not hold both.
+  let to = scores;
   let head: i32 = 0;
-  for (; head + 2 <= heads; head += 2) {
-    scoreTwo(q, q + queryBytes, headDim, page, stride, first, last, scores, more);
-    const firstCorrection = weigh(scores, first, last, factor, softcap, state);
-    const secondCorrection = weigh(more, first, last, factor, softcap, state + stateBytes);
-    const second = state + stateBytes + 16;
-    addTwo(values, width, first, last, scores, more, firstCorrection, secondCorrection, state + 16, second);
-    q += 2 * queryBytes;
-    state += 2 * stateBytes;
+  for (; head + 2 <= heads; head += 2, q += 2 * queryBytes, to += 2 * row) {
+    scoreTwo(q, q + queryBytes, headDim, page, stride, first, last, to, to + row);
   }
-  if (head === heads) return;
-  scoreOne(q, headDim, page, stride, first, last, scores);
-  addOne(values, width, first, last, scores, weigh(scores, first, last, factor, softcap, state), state + 16);
+  if (head < heads) scoreOne(q, headDim, page, stride, first, last, to);
+  for (head = 0; head < heads; head++) {
+    weigh(scores + row * <usize>head, first, last, factor, softcap, state + stateBytes * <usize>head);
+  }
+  for (head = 0; head + 2 <= heads; head += 2, scores += 2 * row, state += 2 * stateBytes) {
+    addTwo(values, width, first, last, scores, scores + row, state, state + stateBytes);
+  }
+  if (head < heads) addOne(values, width, first, last, scores, state);
 }
 
 /** out: [heads, headDim] = weighted values / sum of powers. */
@@ -147,40 +152,44 @@ function scoreTwo(
 }
 
 /**
- * Products with keys become powers of e, relative to the largest score so far; the head's state follows. Returns what is to be multiplied
- * with the values summed before.
+ * Products with keys become powers of e, relative to the largest score so far; the head's state follows, with what the values summed
+ * before are to be multiplied by.
  */
 @inline
-function weigh(scores: usize, first: i32, last: i32, factor: f32, softcap: f32, state: usize): v128 {
+function weigh(scores: usize, first: i32, last: i32, factor: f32, softcap: f32, state: usize): void {
   let most = f32x4.splat(-Infinity);
+  const factors = f32x4.splat(factor);
   for (let place: i32 = first & ~3; place < last; place += 4) {
     const at = scores + 4 * <usize>place;
-    const finished = finishScores(v128.load(at), place, first, last, factor, softcap);
+    let finished = f32x4.mul(v128.load(at), factors);
+    if (softcap > 0) finished = capped(finished, softcap);
+    if (place < first || place + 4 > last) finished = unseen(finished, place, first, last);
     v128.store(at, finished);
-    most = f32x4.max(most, finished);
+    most = f32x4.pmax(most, finished);
   }
   const before = load<f32>(state);
   const now = max(before, maxLanes(most));
   const correction = exponential(f32x4.splat(before - now));
+  const largest = f32x4.splat(now);
   let sums = f32x4.splat(0);
   for (let place: i32 = first & ~3; place < last; place += 4) {
     const at = scores + 4 * <usize>place;
-    const powers = exponential(f32x4.sub(v128.load(at), f32x4.splat(now)));
+    const powers = exponential(f32x4.sub(v128.load(at), largest));
     v128.store(at, powers);
     sums = f32x4.add(sums, powers);
   }
   store<f32>(state, now);
   store<f32>(state, load<f32>(state, 4) * f32x4.extract_lane(correction, 0) + sumLanes(sums), 4);
-  return correction;
+  store<f32>(state, f32x4.extract_lane(correction, 0), CORRECTION);
 }
 
-@inline
-function finishScores(sums: v128, place: i32, first: i32, last: i32, factor: f32, softcap: f32): v128 {
-  let scores = f32x4.mul(sums, f32x4.splat(factor));
-  if (softcap > 0) {
-    const cap = f32x4.splat(softcap);
-    scores = f32x4.mul(cap, hyperbolicTangent(f32x4.div(scores, cap)));
-  }
+function capped(scores: v128, softcap: f32): v128 {
+  const cap = f32x4.splat(softcap);
+  return f32x4.mul(cap, hyperbolicTangent(f32x4.div(scores, cap)));
+}
+
+/** Lanes outside first .. last - 1 become -Infinity. */
+function unseen(scores: v128, place: i32, first: i32, last: i32): v128 {
   const places = i32x4.add(i32x4(0, 1, 2, 3), i32x4.splat(place));
   const seen = v128.and(i32x4.ge_s(places, i32x4.splat(first)), i32x4.lt_s(places, i32x4.splat(last)));
   return v128.bitselect(scores, f32x4.splat(-Infinity), seen);
@@ -194,9 +203,10 @@ function addOne(
   first: i32,
   last: i32,
   powers: usize,
-  correction: v128,
-  sums: usize,
+  state: usize,
 ): void {
+  const correction = v128.load32_splat(state, CORRECTION);
+  const sums = state + SUMS;
   const row: usize = 4 * <usize>width;
   const end = powers + 4 * <usize>last;
   let i: i32 = 0;
@@ -231,11 +241,13 @@ function addTwo(
   last: i32,
   powers: usize,
   others: usize,
-  correction: v128,
-  otherCorrection: v128,
-  sums: usize,
-  otherSums: usize,
+  state: usize,
+  otherState: usize,
 ): void {
+  const correction = v128.load32_splat(state, CORRECTION);
+  const otherCorrection = v128.load32_splat(otherState, CORRECTION);
+  const sums = state + SUMS;
+  const otherSums = otherState + SUMS;
   const row: usize = 4 * <usize>width;
   const end = powers + 4 * <usize>last;
   const distance = others - powers;
