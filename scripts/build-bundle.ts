@@ -25,8 +25,7 @@ const { outputFiles, metafile } = await build({
   logLevel: 'warning',
 });
 for (const { path, contents } of outputFiles) replace(path, contents);
-for (const build of ['relaxed', 'plain']) {
-  const name = `kernels-${build}.wasm`;
+for (const name of ['kernels-relaxed.wasm', 'kernels-plain.wasm', 'training-relaxed.wasm', 'training-plain.wasm']) {
   copyFileSync(join(distribution, 'backends/wasm', name), join(bundle, `${name}.new`));
   renameSync(join(bundle, `${name}.new`), join(bundle, name));
 }

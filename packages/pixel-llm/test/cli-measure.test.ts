@@ -48,7 +48,7 @@ async function run(...typed: string[]): Promise<{ printed: string; noted: string
 describe('pixel-llm devices', () => {
   test('lists every device, fastest first, as text and as JSON; one is automatic', async () => {
     const { printed } = await run('devices');
-    assert.match(printed, /^gpu .*\ncpu .*\nreference +usable/);
+    assert.match(printed, /^gpu .*\n( +.*\n)*cpu .*\nreference +usable/);
     const devices: { device: string; usable: boolean; automatic: boolean; description: string }[] = JSON.parse(
       (await run('devices', '--json')).printed,
     );

@@ -10,10 +10,10 @@ test('auto is the fastest device there is', async () => {
 });
 
 test('an unknown device is refused by an error that lists the known ones', async () => {
-  for (const device of ['tpu', 'gpu', 'constructor'] as DeviceName[]) {
+  for (const device of ['tpu', 'constructor'] as string[] as DeviceName[]) {
     await assert.rejects(selectBackend(device), (error) => {
       assert.ok(isPixelError(error, 'unknown-device'));
-      assert.match(error.message, /Devices: auto, cpu, reference/);
+      assert.match(error.message, /Devices: auto, gpu, cpu, reference/);
       return true;
     });
   }

@@ -1,14 +1,19 @@
 /** From a device's name to its backend: the one place that knows which backends there are. */
-import { PixelError } from '../core/errors.ts';
+import { isPixelError, PixelError } from '../core/errors.ts';
 import { createReferenceBackend } from './reference/backend.ts';
 import type { Backend, DeviceName, KvType } from './types.ts';
 import { createCpuBackend } from './wasm/backend.ts';
+import { type AdapterReport, listAdapters } from './webgpu/adapters.ts';
+import { createGpuBackend } from './webgpu/backend.ts';
+import { gpuPlatform } from './webgpu/gpu-platform.ts';
 
 export interface BackendOptions {
   /** Threads to compute with. Default: the device's choice. Devices that have but one ignore it. */
   threads?: number | undefined;
   /** What the KV cache keeps keys and values in. Default: the device's choice. Only `cpu` has one. */
   kvType?: KvType | undefined;
+  /** A part of the name of the adapter that the device `gpu` should be. Default: the first real GPU. */
+  gpuAdapter?: string | undefined;
 }
 
 /** One device, as far as this machine and this version have it. */
@@ -19,20 +24,24 @@ export interface DeviceReport {
   readonly description: string;
   /** Whether `auto` means this one. */
   readonly automatic: boolean;
+  /** Of `gpu`: what it can run on, best first. */
+  readonly adapters?: readonly AdapterReport[];
 }
 
 /** Fastest first. */
-const DEVICES: readonly DeviceName[] = ['gpu', 'cpu', 'reference'];
-
-const BACKENDS: Readonly<Partial<Record<DeviceName, (options: BackendOptions) => Backend>>> = {
+const BACKENDS: Readonly<Record<DeviceName, (options: BackendOptions) => Backend | Promise<Backend>>> = {
+  gpu: ({ gpuAdapter }) => createGpuBackend({ adapter: gpuAdapter }),
   cpu: createCpuBackend,
   reference: () => createReferenceBackend(),
 };
 
-/** The backend of a device; `auto` is the fastest one that this machine has. Throws `unknown-device`, listing those there are, `bad-argument`. */
+/**
+ * The backend of a device. `auto` is a real GPU where there is one (or the adapter that is named), else the processor; never a software adapter
+ * that was not asked for. Throws `unknown-device`, listing those there are, and `bad-argument`.
+ */
 export async function selectBackend(device: 'auto' | DeviceName, options: BackendOptions = {}): Promise<Backend> {
-  const create = device === 'auto' ? Object.values(BACKENDS)[0] : Object.hasOwn(BACKENDS, device) && BACKENDS[device];
-  if (create) return checked(create(options), options);
+  if (device === 'auto') return checked(await selectAutomatically(options), options);
+  if (Object.hasOwn(BACKENDS, device)) return checked(await BACKENDS[device](options), options);
   throw new PixelError(
     'unknown-device',
     `There is no device "${device}" here. Devices: auto, ${Object.keys(BACKENDS).join(', ')}.`,
@@ -41,17 +50,48 @@ export async function selectBackend(device: 'auto' | DeviceName, options: Backen
 
 /** Every device there may be, fastest first, and whether it can be used here. */
 export async function listDevices(options: BackendOptions = {}): Promise<readonly DeviceReport[]> {
-  const automatic = Object.keys(BACKENDS)[0];
-  return DEVICES.map((device) => {
-    const create = BACKENDS[device];
-    if (!create) return { device, usable: false, description: 'this version does not have it yet', automatic: false };
+  const gpu = await reportGpu();
+  return [gpu, reportCpu(options, !gpu.automatic), reportReference()];
+}
+
+async function selectAutomatically(options: BackendOptions): Promise<Backend> {
+  if (options.gpuAdapter !== undefined) return await BACKENDS.gpu(options);
+  if (gpuPlatform().mayHaveHardware()) {
     try {
-      return { device, usable: true, description: create(options).description, automatic: device === automatic };
+      return await BACKENDS.gpu(options);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      return { device, usable: false, description: reason, automatic: false };
+      if (!isPixelError(error, 'unknown-device')) throw error;
     }
-  });
+  }
+  return await BACKENDS.cpu(options);
+}
+
+async function reportGpu(): Promise<DeviceReport> {
+  try {
+    const adapters = await listAdapters();
+    const automatic = adapters.some(({ type }) => type === 'gpu');
+    const description = automatic ? 'WebGPU' : 'WebGPU on software adapters only, when --gpu-adapter names one';
+    return { device: 'gpu', usable: true, description, automatic, adapters };
+  } catch (error) {
+    return { device: 'gpu', usable: false, description: reasonOf(error), automatic: false };
+  }
+}
+
+function reportCpu(options: BackendOptions, automatic: boolean): DeviceReport {
+  try {
+    return { device: 'cpu', usable: true, description: createCpuBackend(options).description, automatic };
+  } catch (error) {
+    return { device: 'cpu', usable: false, description: reasonOf(error), automatic: false };
+  }
+}
+
+function reportReference(): DeviceReport {
+  const { description } = createReferenceBackend();
+  return { device: 'reference', usable: true, description, automatic: false };
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Nobody is to believe that a cache is smaller, or more exact, than it is. */

@@ -2,8 +2,9 @@
  * The interface every backend implements: load a Program with its weights, run batches, keep the KV pages.
  * The engine decides which sequence owns which page; the backend only stores them.
  */
+import type { PixelError } from '../core/errors.ts';
 import type { WorkOptions } from '../core/progress.ts';
-import type { Program } from '../program/program.ts';
+import type { ActivationMode, Program } from '../program/program.ts';
 import type { WeightSource } from '../pxi/weight-source.ts';
 
 export type DeviceName = 'reference' | 'cpu' | 'gpu';
@@ -29,6 +30,10 @@ export interface Batch {
   readonly outputEntries: Int32Array;
   /** One row an output, for the `sample` op. */
   readonly sampling?: readonly SamplingSettings[];
+  /**
+   * For each output, where the device keeps its token for the next step, or -1: see Executor.ahead. [outputs]
+   */
+  readonly sampleSlots?: Int32Array;
   /** The Program's inputs by name, flat. `positions` is taken from above and need not be given. */
   readonly inputs: Readonly<Record<string, Int32Array | Float32Array>>;
 }
@@ -98,7 +103,9 @@ export interface Executor {
   readonly program: Program;
   readonly pageTokens: number;
   readonly pageCount: number;
-  /** Throws `bad-argument`, `not-finite`, `aborted`, `disposed`. */
+  /** Why it cannot compute any more (`device-lost`): whatever it is asked then throws this. Undefined while it can. */
+  readonly loss?: PixelError | undefined;
+  /** Throws `bad-argument`, `not-finite`, `aborted`, `device-lost`, `disposed`. */
   step(batch: Batch, options?: StepOptions): Promise<StepResult>;
   /** Copies the first `tokens` positions of a page, in every layer: what a fork does with its partial page. */
   copyPage(from: number, to: number, tokens: number): Promise<void>;
@@ -118,6 +125,8 @@ export interface Backend {
   readonly device: DeviceName;
   /** One line for people: what it runs on. */
   readonly description: string;
+  /** What products with quantized weights should do with their activations in Programs for it: what it computes fastest. */
+  readonly activations: ActivationMode;
   /** Bytes needed for the Program's weights and the given KV pages, before anything is loaded. */
   estimateBytes(program: Program, pages: { pageCount: number; pageTokens: number }): number;
   /**

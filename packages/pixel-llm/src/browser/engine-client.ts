@@ -4,7 +4,7 @@
  */
 import { type AssetUrls, assetUrls } from '../core/asset-urls.ts';
 import type { ByteSource } from '../core/byte-source.ts';
-import { PixelError, throwIfAborted } from '../core/errors.ts';
+import { isPixelError, PixelError, throwIfAborted } from '../core/errors.ts';
 import { startModuleWorker } from '../core/module-worker.ts';
 import type { WorkOptions } from '../core/progress.ts';
 import type { WeightSource } from '../pxi/weight-source.ts';
@@ -30,6 +30,7 @@ export class EngineClient {
   readonly #objects = new Map<number, ByteSource | WeightSource>();
   #nextNumber = 1;
   #ended: PixelError | undefined;
+  #lost: PixelError | undefined;
 
   constructor({ assets = assetUrls(), onNote }: EngineClientOptions = {}) {
     this.assets = assets;
@@ -98,6 +99,11 @@ export class EngineClient {
     return this.#ended !== undefined;
   }
 
+  /** Why nothing can be computed any more: the worker ended, or told that its device was lost. */
+  get loss(): PixelError | undefined {
+    return this.#ended?.code === 'device-lost' ? this.#ended : this.#lost;
+  }
+
   /** Ends the worker and with it everything it holds; calls that wait throw `disposed`. Harmless twice. */
   dispose(name = 'The model'): void {
     this.#end(new PixelError('disposed', `${name} was disposed of.`));
@@ -123,7 +129,11 @@ export class EngineClient {
       const call = this.#calls.get(message.id);
       if (message.kind === 'progress') call?.work.onProgress?.(message.progress);
       else if (message.kind === 'answer') call?.settle.resolve(message.answer);
-      else call?.settle.reject(receivedError(message.error, call.work.signal));
+      else {
+        const error = receivedError(message.error, call?.work.signal);
+        if (isPixelError(error, 'device-lost')) this.#lost ??= error;
+        call?.settle.reject(error);
+      }
     }
   }
 

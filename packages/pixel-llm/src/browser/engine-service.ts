@@ -79,8 +79,8 @@ export class EngineService {
     load: async ({ assets, source, options }, work) => {
       installAssetUrls(assets);
       const onNote = (sentence: string): void => this.#post({ kind: 'note', sentence });
-      const { keep, ...rest } = options;
-      const weights = await openSentWeights(source, this.#objectReader, { ...work, keep, onNote });
+      const { keep, check, ...rest } = options;
+      const weights = await openSentWeights(source, this.#objectReader, { ...work, keep, check, onNote });
       try {
         this.#model = await loadModel(weights, { ...rest, ...work });
       } finally {

@@ -21,6 +21,8 @@ export interface LoadModelOptions extends EngineLoadModelOptions {
    * what is needed, by ranges, each time.
    */
   keep?: boolean | undefined;
+  /** Checks every line of a kept model before it is used; what is damaged is fetched again. Default false: lines are checked as they arrive. */
+  check?: boolean | undefined;
   /** The folder with worker.js and the kernels (dist/bundle), where it is not beside the module. */
   assets?: string | URL | undefined;
   /** Hears of what was in the way and is tried again, a sentence each. */
@@ -39,11 +41,11 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
 }
 
 async function loadInWorker(source: ModelSource, assets: AssetUrls, options: LoadModelOptions): Promise<Model> {
-  const { signal, onProgress, onNote, keep = true, device, threads, contextLength, sequences } = options;
+  const { signal, onProgress, onNote, keep = true, check = false, device, threads, contextLength, sequences } = options;
   const client = new EngineClient({ assets, onNote });
   try {
     const sent = sentSource(source, (object) => client.share(object));
-    const given = { assets, source: sent, options: { device, threads, contextLength, sequences, keep } };
+    const given = { assets, source: sent, options: { device, threads, contextLength, sequences, keep, check } };
     return new WorkerModel(client, await client.call('load', given, { signal, onProgress }));
   } catch (error) {
     client.dispose();
@@ -56,10 +58,10 @@ async function loadInWorker(source: ModelSource, assets: AssetUrls, options: Loa
 async function loadOnThisThread(source: ModelSource, assets: AssetUrls, options: LoadModelOptions): Promise<Model> {
   installAssetUrls(assets);
   if (isObject(source)) return loadHere(source, options);
-  const { signal, onProgress, onNote = () => undefined, keep = true } = options;
+  const { signal, onProgress, onNote = () => undefined, keep = true, check } = options;
   const objects = { read: () => Promise.reject(new Error('nothing is sent')), close: () => undefined };
   const sent = sentSource(source, () => 0);
-  const weights = await openSentWeights(sent, objects, { signal, onProgress, onNote, keep });
+  const weights = await openSentWeights(sent, objects, { signal, onProgress, onNote, keep, check });
   try {
     return await loadHere(weights, options);
   } finally {

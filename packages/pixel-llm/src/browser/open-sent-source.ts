@@ -5,6 +5,8 @@ import { openHttpByteSource } from '../core/http-byte-source.ts';
 import type { WorkOptions } from '../core/progress.ts';
 import { openWeights } from '../pxi/open-weights.ts';
 import type { WeightSource } from '../pxi/weight-source.ts';
+import { openKeptModel } from './open-kept-model.ts';
+import { canKeepFiles } from './opfs-file.ts';
 import type { SentSource, WantedBytes } from './protocol.ts';
 
 /** Reads objects that the page holds. */
@@ -16,6 +18,8 @@ export interface ObjectReader {
 export interface OpenSourceOptions extends WorkOptions {
   /** Keep a model from a URL in the browser's storage. */
   readonly keep: boolean;
+  /** Check every line of what is kept first. */
+  readonly check?: boolean | undefined;
   /** Hears of what was in the way, a sentence each. */
   readonly onNote: (sentence: string) => void;
 }
@@ -51,7 +55,12 @@ export function openSentBytes(
   return new BlobByteSource(file);
 }
 
-async function openUrl(href: string, { signal }: OpenSourceOptions): Promise<WeightSource> {
+async function openUrl(
+  href: string,
+  { signal, onProgress, onNote, keep, check }: OpenSourceOptions,
+): Promise<WeightSource> {
+  if (keep && canKeepFiles()) return openKeptModel(href, { signal, onProgress, onNote, check });
+  if (keep) onNote('This browser keeps no models for this page, so it reads the model from the server each time.');
   const open = (url: string): Promise<ByteSource> => openHttpByteSource(url, { signal });
   return openWeights(await open(href), { openSibling: open, signal });
 }

@@ -31,6 +31,8 @@ interface SentLoadOptions {
   readonly sequences?: number | undefined;
   /** Keep a model from a URL in the browser's storage. */
   readonly keep: boolean;
+  /** Check every line of what is kept first. */
+  readonly check: boolean;
 }
 
 /** A loaded model, as far as it can be copied. */

@@ -55,6 +55,15 @@ export class WorkerModel implements Model {
     return this.program.vocab;
   }
 
+  get status(): 'ready' | 'lost' | 'disposed' {
+    if (this.failure) return 'lost';
+    return this.#client.isEnded ? 'disposed' : 'ready';
+  }
+
+  get failure(): PixelError | undefined {
+    return this.#client.loss;
+  }
+
   createSession(): WorkerSession {
     this.#check();
     const session = this.#client.number();
@@ -100,6 +109,7 @@ export class WorkerModel implements Model {
   }
 
   #check(): void {
+    if (this.failure) throw this.failure;
     if (this.#client.isEnded) throw new PixelError('disposed', `${this.name} was disposed of.`);
   }
 }

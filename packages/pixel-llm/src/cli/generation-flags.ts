@@ -24,6 +24,7 @@ export interface DeviceFlags {
   context?: number;
   threads?: number;
   kvType?: KvType;
+  gpuAdapter?: string;
   /** False: a URL is read by ranges, not pulled. */
   cache: boolean;
 }
@@ -57,6 +58,7 @@ export function addDeviceFlags(command: Command): Command {
         KV_TYPES,
       ),
     )
+    .option('--gpu-adapter <name>', "a part of the GPU adapter's name, software adapters too (default: a real GPU)")
     .option('--context <n>', "tokens of prompt and text together (default: the model's, at most 4096)", wholeNumber(1))
     .option('--no-cache', 'read a URL by ranges, and do not pull it into the cache');
 }
@@ -69,11 +71,11 @@ export function samplingOptions(flags: SamplingFlags): GenerateOptions {
 
 /** Loads the model, from the cache if it is a URL, and says on stderr what it is. */
 export async function loadForCommand(given: string, flags: DeviceFlags, context: CommandContext): Promise<Model> {
-  const { device, threads, kvType, context: contextLength, cache } = flags;
+  const { device, threads, kvType, gpuAdapter, context: contextLength, cache } = flags;
   const path = cache ? await pulledModel(given, context) : given;
   const begun = performance.now();
   const model = await context.withProgress((onProgress) =>
-    loadModel(path, { device, threads, kvType, contextLength, signal: context.signal, onProgress }),
+    loadModel(path, { device, threads, kvType, gpuAdapter, contextLength, signal: context.signal, onProgress }),
   );
   const seconds = ((performance.now() - begun) / 1000).toFixed(2);
   context.note(

@@ -9,6 +9,7 @@ import { registerCache } from './cache.ts';
 import { registerChat } from './chat.ts';
 import type { CommandContext, RegisterCommand } from './command.ts';
 import { registerConvert } from './convert.ts';
+import { registerCorpus } from './corpus.ts';
 import { registerDevices } from './devices.ts';
 import { registerEmbed } from './embed.ts';
 import { registerFs } from './fs.ts';
@@ -18,6 +19,7 @@ import { registerPull } from './pull.ts';
 import { registerRender } from './render.ts';
 import { registerRun } from './run.ts';
 import { registerScore } from './score.ts';
+import { registerTrain } from './train.ts';
 import { registerVerify } from './verify.ts';
 
 /** In the order the help lists them. */
@@ -36,6 +38,8 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerCache,
   registerFs,
   registerMakeModel,
+  registerCorpus,
+  registerTrain,
 ];
 
 const GETTING_STARTED = `

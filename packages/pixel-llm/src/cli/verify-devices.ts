@@ -24,6 +24,7 @@ export interface VerifyDevicesFlags {
   prompt?: string;
   tokens: number;
   threads?: number;
+  gpuAdapter?: string;
   json?: boolean;
 }
 
@@ -32,11 +33,11 @@ export async function verifyDevices(given: string, flags: VerifyDevicesFlags, co
   const path = await pulledModel(given, context);
   const weights = await openWeightsFile(path, { signal: context.signal });
   try {
-    // All devices that integer kernels run on round activations; the reference does, too, when a Program says so.
-    const program = buildProgram(weights.head, { activations: 'q8' });
-    const prompt = promptOf(flags, program, weights);
     const comparisons: DeviceComparison[] = [];
     for (const device of others) {
+      // Where integer kernels round activations, the yardstick does, too, as the Program says so.
+      const program = buildProgram(weights.head, { activations: device.activations });
+      const prompt = promptOf(flags, program, weights);
       checkMemory(path, program, device, comparisonPages(program, prompt), availableMemory);
       const comparison = await context.withProgress((onProgress) => {
         const options: CompareOptions = { prompt, signal: context.signal, onProgress };
@@ -54,12 +55,12 @@ export async function verifyDevices(given: string, flags: VerifyDevicesFlags, co
 }
 
 /** Throws `bad-argument`, `unknown-device`. */
-async function backendsOf({ devices, threads }: VerifyDevicesFlags): Promise<Backend[]> {
+async function backendsOf({ devices, threads, gpuAdapter }: VerifyDevicesFlags): Promise<Backend[]> {
   const names = devices.split(',').map((name) => name.trim());
   if (names.length < 2 || new Set(names).size < names.length) {
     throw new PixelError('bad-argument', '--devices takes two devices or more, the yardstick first: reference,cpu.');
   }
-  return Promise.all(names.map((name) => selectBackend(name as DeviceName, { threads })));
+  return Promise.all(names.map((name) => selectBackend(name as DeviceName, { threads, gpuAdapter })));
 }
 
 /** The text's tokens, or tokens from all over the vocabulary. */

@@ -19,6 +19,7 @@ Examples:
   pixel-llm verify model-00001-of-00003.pxi.png --json
   pixel-llm verify model.gguf
   pixel-llm verify model.pxi.png --devices reference,cpu
+  pixel-llm verify model.pxi.png --devices reference,gpu --gpu-adapter llvmpipe
   pixel-llm verify model.pxi.png --devices reference,cpu --prompt "Once upon a time" --threads 2 --json`;
 
 /** Findings that are printed; what is wrong is clear by then. */
@@ -37,6 +38,7 @@ export const registerVerify: RegisterCommand = (program: Command, context: Comma
       "with --devices: threads to compute with (default: the device's choice)",
       wholeNumber(1, 1024),
     )
+    .option('--gpu-adapter <name>', "with --devices: a part of the GPU adapter's name (default: a real GPU)")
     .option('--json', 'print the findings as JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (model: string, flags: Partial<VerifyDevicesFlags> & { tokens: number }) => {

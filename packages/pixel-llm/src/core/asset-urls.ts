@@ -8,6 +8,8 @@ export interface AssetUrls {
   readonly worker: string;
   readonly kernelsRelaxed: string;
   readonly kernelsPlain: string;
+  readonly trainingRelaxed: string;
+  readonly trainingPlain: string;
 }
 
 let installed: AssetUrls | undefined;
@@ -17,6 +19,8 @@ export function assetUrls(): AssetUrls {
     worker: new URL('../bundle/worker.js', import.meta.url).href,
     kernelsRelaxed: new URL('../bundle/kernels-relaxed.wasm', import.meta.url).href,
     kernelsPlain: new URL('../bundle/kernels-plain.wasm', import.meta.url).href,
+    trainingRelaxed: new URL('../bundle/training-relaxed.wasm', import.meta.url).href,
+    trainingPlain: new URL('../bundle/training-plain.wasm', import.meta.url).href,
   };
   return installed;
 }
@@ -29,6 +33,8 @@ export function assetUrlsIn(folder: string | URL): AssetUrls {
     worker: place('worker.js'),
     kernelsRelaxed: place('kernels-relaxed.wasm'),
     kernelsPlain: place('kernels-plain.wasm'),
+    trainingRelaxed: place('training-relaxed.wasm'),
+    trainingPlain: place('training-plain.wasm'),
   };
 }
 

@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   truncated: 'The data end before what they announce.',
   'limit-exceeded': 'A file declares a count, length or size above the named safety limit.',
   'bad-metadata': 'A metadata value of the model is missing or of the wrong type.',
+  'bad-data': 'A line of a data file, or a training recipe, is not what it has to be; the message names it.',
   'bad-gguf': 'The GGUF file contradicts itself or the specification.',
   'unsupported-type': 'The tensor type is known to nobody here, or cannot be computed with.',
   'bad-png': 'The file is not a legal PNG.',

@@ -41,7 +41,12 @@ export async function openHttpStream(url: URL, name: string, options: HttpStream
   const watch = new StallWatch(name, options);
   const range = start > 0 ? { range: `bytes=${start}-` } : {};
   const response = await watch.during(() =>
-    fetch(url, { headers: { ...headers, ...range, 'accept-encoding': 'identity' }, signal: watch.signal }),
+    fetch(url, {
+      headers: { ...headers, ...range, 'accept-encoding': 'identity' },
+      signal: watch.signal,
+      // A browser's own cache would keep the file a second time, and make a range request of ours out of a whole one.
+      cache: 'no-store',
+    }),
   );
   try {
     const place = placeOf(response, start, name);

@@ -32,6 +32,8 @@ export interface LoadModelOptions extends WorkOptions {
    * memory, a little less exact.
    */
   kvType?: KvType | undefined;
+  /** A part of the name of the GPU adapter to run on, software adapters included. Default: the first real GPU. */
+  gpuAdapter?: string | undefined;
   /** Tokens that prompt and answer may have together. Default: the model's own limit, but at most 4096. */
   contextLength?: number | undefined;
   /** How many sequences of full length the KV cache holds at once; idle ones make room for busy ones. Default 1. */
@@ -65,6 +67,7 @@ async function loadFromWeights(
     device = 'auto',
     threads,
     kvType,
+    gpuAdapter,
     contextLength,
     sequences = 1,
     availableMemory = () => undefined,
@@ -73,10 +76,9 @@ async function loadFromWeights(
   }: LoadModelOptions,
 ): Promise<Model> {
   checkWhole('sequences', sequences, 1, 4096);
-  const backend = await selectBackend(device, { threads, kvType });
+  const backend = await selectBackend(device, { threads, kvType, gpuAdapter });
   const { name, head } = weights;
-  // The reference computes exactly; the others round activations, as their integer products need.
-  const program = buildProgram(head, { activations: backend.device === 'reference' ? 'f32' : 'q8' });
+  const program = buildProgram(head, { activations: backend.activations });
   const context = chooseContext(program, contextLength);
   const tokenizer = createTokenizer(head.metadata);
   const chatTemplate = createChatTemplate(head.metadata);

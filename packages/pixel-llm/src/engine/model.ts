@@ -59,6 +59,7 @@ export class Model implements AsyncDisposable, Disposable {
   readonly device: DeviceName;
   /** Estimated bytes of weights and KV cache on the device. */
   readonly memoryBytes: number;
+  readonly #executor: Executor;
   readonly #store: SequenceStore;
   readonly #samples: WeightSamples;
   #identity: string | undefined;
@@ -75,6 +76,7 @@ export class Model implements AsyncDisposable, Disposable {
     this.device = executor.device;
     this.memoryBytes = memoryBytes;
     this.#samples = samples;
+    this.#executor = executor;
     this.#store = new SequenceStore(executor);
   }
 
@@ -87,7 +89,17 @@ export class Model implements AsyncDisposable, Disposable {
     return this.program.vocab;
   }
 
-  /** A new line of text with its own part of the KV cache. Throws `disposed`. */
+  /** `lost`: its device stopped working, `failure` says why, and whatever is asked throws that; sessions can still be saved. Load it again. */
+  get status(): 'ready' | 'lost' | 'disposed' {
+    if (this.#disposed) return 'disposed';
+    return this.failure ? 'lost' : 'ready';
+  }
+
+  get failure(): PixelError | undefined {
+    return this.#executor.loss;
+  }
+
+  /** A new line of text with its own part of the KV cache. Throws `device-lost`, `disposed`. */
   createSession(): Session {
     this.#check();
     return new Session(this.#sessionModel(), this.#store.create());
@@ -199,5 +211,6 @@ export class Model implements AsyncDisposable, Disposable {
 
   #check(): void {
     if (this.#disposed) throw new PixelError('disposed', `${this.name} was disposed of.`);
+    if (this.failure) throw this.failure;
   }
 }

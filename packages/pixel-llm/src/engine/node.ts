@@ -3,6 +3,7 @@ import { totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { throwIfAborted } from '../core/errors.ts';
 import '../backends/wasm/node.ts';
+import '../backends/webgpu/node.ts';
 import { openWeightsFile } from '../pxi/node.ts';
 import { type LoadModelOptions, loadModel as loadModelAnywhere, type ModelSource } from './load-model.ts';
 import type { Model } from './model.ts';

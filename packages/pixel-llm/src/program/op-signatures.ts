@@ -19,13 +19,13 @@ export interface OpOperands {
   stateOf(name: string): { kvHeads: number; headDim: number } | undefined;
 }
 
-interface Signature<Name extends OpName> {
+export interface Signature<AnyOp> {
   /** Types of the values read. */
   readonly inputs: readonly ('f32' | 'i32')[];
   /** Least and most weights. */
   readonly weights: readonly [least: number, most: number];
   /** The op's result; checks on the way. */
-  result(operands: OpOperands, op: OpOf<Name>): Operand;
+  result(operands: OpOperands, op: AnyOp): Operand;
 }
 
 const elementwise = { weights: [0, 0], result: ({ inputs }: OpOperands): Operand => inputs[0]! } as const;
@@ -38,7 +38,7 @@ const pairwise = {
   },
 } as const;
 
-const SIGNATURES: { readonly [Name in OpName]: Signature<Name> } = {
+export const SIGNATURES: { readonly [Name in OpName]: Signature<OpOf<Name>> } = {
   embed: {
     inputs: ['i32'],
     weights: [1, 1],
@@ -119,7 +119,11 @@ const SIGNATURES: { readonly [Name in OpName]: Signature<Name> } = {
 /** Checks an op's operands and returns what it makes. */
 export function resultOf(op: Op, operands: OpOperands): Operand {
   // The table's entry and the op have the same name; TypeScript cannot follow a union through a lookup.
-  const signature = SIGNATURES[op.op] as Signature<OpName>;
+  return checkedResult(SIGNATURES[op.op] as Signature<Op>, op, operands);
+}
+
+/** Checks the number and types of the operands, then what the signature itself asks for. */
+export function checkedResult<AnyOp>(signature: Signature<AnyOp>, op: AnyOp, operands: OpOperands): Operand {
   const { inputs, weights, check } = operands;
   check(
     inputs.length === signature.inputs.length && inputs.every((input, i) => input.type === signature.inputs[i]),

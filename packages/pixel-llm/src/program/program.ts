@@ -44,7 +44,7 @@ export interface ProgramState {
  */
 export type ActivationMode = 'f32' | 'q8';
 
-interface OpShape<Name extends string, Attributes> {
+export interface OpShape<Name extends string, Attributes> {
   readonly op: Name;
   /** Names of values read. */
   readonly in: readonly string[];

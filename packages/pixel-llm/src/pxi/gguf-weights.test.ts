@@ -144,3 +144,40 @@ test('a signal stops the reading, and disposing closes the file', async () => {
   await weights.dispose();
   assert.equal(closed, 1);
 });
+
+test('readers of many pieces at once, of several planes, get their own rows', async () => {
+  const { weights, blocksOf } = await open();
+  const { type } = tensors[3]!;
+  const blocks = blocksOf('m');
+  const rows = 40_000;
+  const step = 1009;
+  const readers = Array.from({ length: 40 }, async (_, reader) => {
+    const start = (reader * step) % (rows - 5000);
+    const end = start + 4000 + reader;
+    for (const field of type.fields) {
+      const expected = new Uint8Array((end - start) * field.bytes);
+      splitPlane(type, field.name, blocks.subarray(start * type.blockBytes, end * type.blockBytes), expected);
+      const plane = new Uint8Array(expected.length);
+      await weights.readPlane('m', field.name, { start, end }, plane);
+      assert.ok(Buffer.from(plane).equals(expected), `reader ${reader}, plane ${field.name}`);
+    }
+  });
+  await Promise.all(readers);
+});
+
+test('a read that fails leaves nothing behind that later reads would take for blocks', async () => {
+  const { weights, source, blocksOf } = await open();
+  const { type } = tensors[3]!;
+  const [field] = type.fields;
+  const read = source.read;
+  source.read = async () => {
+    throw new Error('no disk');
+  };
+  const plane = new Uint8Array(10 * field!.bytes);
+  await assert.rejects(weights.readPlane('m', field!.name, { start: 0, end: 10 }, plane), /no disk/);
+  source.read = read;
+  await weights.readPlane('m', field!.name, { start: 0, end: 10 }, plane);
+  const expected = new Uint8Array(plane.length);
+  splitPlane(type, field!.name, blocksOf('m').subarray(0, 10 * type.blockBytes), expected);
+  assert.deepEqual(plane, expected);
+});

@@ -11,25 +11,30 @@ import type { RowRange, WeightHead, WeightSource } from './weight-source.ts';
 
 /** Bytes of blocks read at once, at least one block. */
 const PIECE_BYTES = 1 << 20;
+/** Pieces kept: as many readers as threads are usual take the planes of different rows in turns. */
+const KEPT_PIECES = 8;
 
 /** The model belongs to the WeightSource from here on: disposing of it closes the files. */
 export function createGgufWeights(model: GgufModel): WeightSource {
   return new GgufWeights(model);
 }
 
+/** Blocks as they stand in the file. */
 interface Piece {
-  readonly tensor: PlacedTensor;
+  tensor: PlacedTensor | undefined;
   /** First byte, within the tensor's data. */
-  readonly start: number;
-  readonly bytes: Uint8Array;
+  start: number;
+  bytes: Uint8Array<ArrayBuffer>;
+  /** Who reads it or fills it: until they are done it stays as it is. */
+  users: number;
 }
 
 class GgufWeights implements WeightSource {
   readonly name: string;
   readonly head: WeightHead;
   readonly #model: GgufModel;
-  /** The latest piece read: the next plane of the same rows comes out of it. Never written again, so readers may overlap. */
-  #latest: Piece | undefined;
+  /** Pieces read, the latest last: the next plane of the same rows comes out of one. Memory that nobody uses is filled again. */
+  #pieces: Piece[] = [];
 
   constructor(model: GgufModel) {
     this.name = model.name;
@@ -62,32 +67,53 @@ class GgufWeights implements WeightSource {
     const pieceBlocks = Math.max(1, Math.floor(PIECE_BYTES / type.blockBytes));
     for (let done = 0; done < count; done += pieceBlocks) {
       const blocks = Math.min(pieceBlocks, count - done);
-      const bytes = await this.#piece(tensor, firstBlock + done, blocks, options);
-      splitPlane(type, plane, bytes, target.subarray(done * field.bytes, (done + blocks) * field.bytes));
+      const start = (firstBlock + done) * type.blockBytes;
+      const length = blocks * type.blockBytes;
+      const piece = await this.#takePiece(tensor, start, length, options);
+      const from = start - piece.start;
+      const part = target.subarray(done * field.bytes, (done + blocks) * field.bytes);
+      splitPlane(type, plane, piece.bytes.subarray(from, from + length), part);
+      piece.users--;
     }
   }
 
   async dispose(): Promise<void> {
-    this.#latest = undefined;
+    this.#pieces = [];
     await this.#model.dispose();
   }
 
-  async #piece(
+  /** A piece that holds these bytes of the tensor, in use by the caller from now on. */
+  async #takePiece(
     tensor: PlacedTensor,
-    firstBlock: number,
-    blocks: number,
+    start: number,
+    length: number,
     options: ReadOptions | undefined,
-  ): Promise<Uint8Array> {
-    const start = firstBlock * tensor.type.blockBytes;
-    const length = blocks * tensor.type.blockBytes;
-    const latest = this.#latest;
-    if (latest?.tensor === tensor && latest.start <= start && start + length <= latest.start + latest.bytes.length) {
-      return latest.bytes.subarray(start - latest.start, start - latest.start + length);
+  ): Promise<Piece> {
+    const known = this.#pieces.find(
+      (piece) => piece.tensor === tensor && piece.start <= start && start + length <= piece.start + piece.bytes.length,
+    );
+    if (known) {
+      known.users++;
+      return known;
     }
-    const bytes = new Uint8Array(length);
-    await this.#read(tensor, start, bytes, options);
-    this.#latest = { tensor, start, bytes };
-    return bytes;
+    const piece = this.#spare(length);
+    try {
+      await this.#read(tensor, start, piece.bytes, options);
+    } catch (error) {
+      this.#pieces = this.#pieces.filter((other) => other !== piece);
+      throw error;
+    }
+    Object.assign(piece, { tensor, start });
+    return piece;
+  }
+
+  /** Memory to be filled: the oldest that nobody uses, once enough pieces are kept. */
+  #spare(length: number): Piece {
+    const oldest = this.#pieces.length < KEPT_PIECES ? undefined : this.#pieces.find(({ users }) => users === 0);
+    const memory = oldest && oldest.bytes.buffer.byteLength >= length ? oldest.bytes.buffer : new ArrayBuffer(length);
+    const piece = { tensor: undefined, start: 0, bytes: new Uint8Array(memory, 0, length), users: 1 };
+    this.#pieces = [...this.#pieces.filter((other) => other !== oldest), piece];
+    return piece;
   }
 
   async #read(tensor: PlacedTensor, start: number, target: Uint8Array, options?: ReadOptions): Promise<void> {

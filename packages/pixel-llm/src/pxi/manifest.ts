@@ -19,10 +19,14 @@ type ManifestRun = [file: number, line: number, x: number, byteLength: number];
 /** [field, line, x, byteLength]: the same of one plane; the part says the file. */
 type ManifestPlane = [field: string, line: number, x: number, byteLength: number];
 
+/** What a picture of weights is: a model; one in the middle of its training, with the optimizer's memory; weights to be added to a model's. */
+export const MODEL_KINDS = ['model', 'checkpoint', 'adapter'] as const;
+export type ModelKind = (typeof MODEL_KINDS)[number];
+
 /** What every picture of a set says. */
 export interface MemberManifest {
   formatVersion: 1;
-  kind: 'model';
+  kind: ModelKind;
   /** The program that wrote the picture. */
   createdBy: string;
   /** `index` counts from 0. */
@@ -79,7 +83,7 @@ const part = z.object({
 
 const member = {
   ...baseManifestSchema.shape,
-  kind: z.literal('model'),
+  kind: z.enum(MODEL_KINDS),
   set: z.object({
     id: z.string().min(1).max(64),
     index: whole.max(LIMITS.setFiles),

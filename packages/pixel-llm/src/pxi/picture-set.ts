@@ -10,7 +10,7 @@ import type { OpenByteSource } from '../gguf/split.ts';
 import { openPicture } from '../png/open-picture.ts';
 import type { Picture } from '../png/picture.ts';
 import type { FileRun } from './layout.ts';
-import { type MemberManifest, readMemberManifest, readModelManifest } from './manifest.ts';
+import { type MemberManifest, MODEL_KINDS, readMemberManifest, readModelManifest } from './manifest.ts';
 import { siblingNames } from './set-names.ts';
 import { checkAgainstHead, resolveManifest, type StoredBytes, type StoredModel } from './stored-model.ts';
 
@@ -67,7 +67,7 @@ async function openMember(source: ByteSource, opened: Picture[], options: ReadOp
   const picture = await openPicture(source, options);
   opened.push(picture);
   const { kind } = picture.superblock;
-  if (kind !== 'model') {
+  if (!MODEL_KINDS.some((known) => known === kind)) {
     const advice = kind === 'bytes' ? ': `pixel-llm fs get` gives the file in it back' : '';
     throw new PixelError('unknown-format', `${picture.name} is a picture of kind "${kind}", not a model${advice}.`);
   }

@@ -10,7 +10,7 @@ import { isKnownType, type TensorType, tensorTypeById, unknownTensorType } from 
 import { CREATED_BY } from '../png/manifest.ts';
 import type { ContentGap, ContentTensor } from './convert/model-content.ts';
 import type { FileRun, PlannedLayer, TensorPart } from './layout.ts';
-import type { ManifestTensor, ModelManifest } from './manifest.ts';
+import type { ManifestTensor, ModelKind, ModelManifest } from './manifest.ts';
 import { storedRows } from './stored-rows.ts';
 import type { TensorRectangle } from './weight-space.ts';
 
@@ -29,6 +29,7 @@ export interface StoredBytes {
 }
 
 export interface StoredModel {
+  readonly kind: ModelKind;
   readonly set: { readonly id: string; readonly count: number };
   readonly width: number;
   /** Lines of content in each file, line 0 included. */
@@ -78,7 +79,7 @@ export function describeModel(model: StoredModel): ModelManifest {
   });
   return {
     formatVersion: 1,
-    kind: 'model',
+    kind: model.kind,
     createdBy: CREATED_BY,
     set: { id: model.set.id, index: 0, count: model.set.count },
     width: model.width,
@@ -117,6 +118,7 @@ export function resolveManifest(manifest: ModelManifest, file: string): StoredMo
   checkShape(manifest, file);
   const { gguf } = manifest;
   const model: StoredModel = {
+    kind: manifest.kind,
     set: manifest.set,
     width: manifest.width,
     contentLines: manifest.contentLines,

@@ -13,6 +13,7 @@ export function createReferenceBackend(ops: OpTable = REFERENCE_OPS): Backend {
   return {
     device: 'reference',
     description: 'plain TypeScript in float32: exact and slow',
+    activations: 'f32',
     estimateBytes: ({ weights, state }, { pageCount, pageTokens }) => {
       const values = weights.reduce((sum, weight) => sum + weightCount(weight), 0);
       const position = state.reduce((sum, { kvHeads, headDim }) => sum + 2 * kvHeads * headDim, 0);

@@ -11,7 +11,7 @@ const PIECE_WEIGHTS = 1 << 20;
 
 /** Throws `unknown-tensor`, `bad-program`, `unsupported-type`, `out-of-memory`, `aborted`, and what the source throws. */
 export async function loadWeights(
-  program: Program,
+  program: Pick<Program, 'weights'>,
   source: WeightSource,
   { signal, onProgress }: Pick<LoadOptions, 'signal' | 'onProgress'>,
 ): Promise<Map<string, Float32Array>> {

@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { GREEDY } from '../../../test/sampling-settings.ts';
 import { isPixelError } from '../../core/errors.ts';
+import { philox, uniform } from '../../core/random.ts';
 import type { SamplingSettings } from '../types.ts';
 import { likeliest } from './likeliest.ts';
-import { philox, uniform } from './random.ts';
 import { sampleRow } from './sample.ts';
 
 const PLAIN: SamplingSettings = { ...GREEDY, temperature: 1 };

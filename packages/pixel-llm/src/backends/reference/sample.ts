@@ -14,9 +14,9 @@
  * 7. u = uniform(seed, position) (random.ts) times the sum of the p kept; the first token at which the running sum of p exceeds u.
  */
 import { PixelError } from '../../core/errors.ts';
+import { uniform } from '../../core/random.ts';
 import type { SampledToken, SamplingSettings } from '../types.ts';
 import { likeliest } from './likeliest.ts';
-import { uniform } from './random.ts';
 import { logSumExp } from './softmax.ts';
 
 const CANDIDATES = 256;

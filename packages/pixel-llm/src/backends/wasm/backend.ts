@@ -48,6 +48,7 @@ export function createCpuBackend({
   return {
     device: 'cpu',
     description: `WebAssembly ${build === 'relaxed' ? 'relaxed ' : ''}SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+    activations: 'q8',
     estimateBytes: (program, pages) => estimateBytes(program, { ...pages, kvType }, threads),
     async load(program, source, options) {
       const { pageCount, pageTokens = DEFAULT_PAGE_TOKENS } = options;
@@ -79,7 +80,7 @@ interface TeamParts {
 
 /** On any failure nothing stays behind. */
 async function loadTeam({ program, source, pages, build, threads, options }: TeamParts): Promise<Team> {
-  const compiled = await WebAssembly.compile(await cpuPlatform(webPlatform).readKernels(build));
+  const compiled = await cpuPlatform(webPlatform).compileKernels(build, 'kernels');
   const plan = planThreads(program, threads);
   const placements = placeWeights(program);
   const { startWorker } = cpuPlatform(webPlatform);
@@ -93,7 +94,7 @@ async function loadTeam({ program, source, pages, build, threads, options }: Tea
   try {
     await team.start(compiled, pages);
     await loadShares(placements, source, team.loaders, plan.rowCuts, options);
-    await team.serve();
+    team.serve();
     return team;
   } catch (error) {
     await team.dispose();

@@ -5,11 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { conformanceCases } from '../../../test/conformance.ts';
-import { type ConformanceCase, PAGE_TOKENS, relativeDifference } from '../../../test/conformance-case.ts';
-import { memoryWeights } from '../../../test/conformance-weights.ts';
-import { floatToHalf, HALF_TO_FLOAT } from '../../gguf/half.ts';
-import { createReferenceBackend } from '../reference/backend.ts';
-import { roundActivations } from '../reference/round-activations.ts';
+import { relativeDifference } from '../../../test/conformance-case.ts';
+import { withBytesCache, withHalfCache } from '../../../test/conformance-rounded-cache.ts';
 import { createCpuBackend } from './backend.ts';
 import './node.ts';
 
@@ -26,7 +23,7 @@ for (const build of ['relaxed', 'plain'] as const) {
     void test(`cpu (${build}) computes ${op} as its formula says, in every shape and type`, async () => {
       const backend = createCpuBackend({ build, threads: 1 });
       for (const candidate of cases.filter((other) => other.op === op)) {
-        const difference = await relativeDifference(backend, await withExactCache(candidate, roundToHalves));
+        const difference = await relativeDifference(backend, await withHalfCache(candidate));
         const isWidened = WIDENED.includes(candidate.program.weights[0]?.type ?? '');
         const tolerance = isWidened ? WIDENED_TOLERANCE : TOLERANCE;
         assert.ok(difference <= tolerance, `${candidate.title}: relative difference ${difference}`);
@@ -39,41 +36,8 @@ for (const build of ['relaxed', 'plain'] as const) {
   void test(`cpu (${build}) attends to keys and values in 8 bits as to those they stand for`, async () => {
     const backend = createCpuBackend({ build, threads: 1, kvType: 'q8' });
     for (const candidate of cases.filter(({ op }) => op === 'attention')) {
-      const difference = await relativeDifference(backend, await withExactCache(candidate, roundToBytes));
+      const difference = await relativeDifference(backend, await withBytesCache(candidate));
       assert.ok(difference <= TOLERANCE, `${candidate.title}: relative difference ${difference}`);
     }
   });
-}
-
-/** Attention with rounded keys and values, and what the reference makes of them. */
-async function withExactCache(
-  original: ConformanceCase,
-  round: (values: Float32Array | Int32Array, headDim: number) => Float32Array,
-): Promise<ConformanceCase> {
-  if (original.op !== 'attention') return original;
-  const { program, weights, steps } = original;
-  const { headDim } = program.state[0]!;
-  const pageCount = 1 + Math.max(-1, ...steps.flatMap(({ batch }) => batch.pages.flat()));
-  const reference = await createReferenceBackend().load(program, memoryWeights(weights), {
-    pageCount,
-    pageTokens: PAGE_TOKENS,
-  });
-  const rounded: ConformanceCase['steps'][number][] = [];
-  for (const { batch: given } of steps) {
-    const { k, v } = given.inputs;
-    assert.ok(k && v);
-    const batch = { ...given, inputs: { ...given.inputs, k: round(k, headDim), v: round(v, headDim) } };
-    const { values } = await reference.step(batch, { readBack: ['out'] });
-    rounded.push({ batch, expected: Array.from(values.get('out') ?? []) });
-  }
-  return { ...original, steps: rounded };
-}
-
-function roundToHalves(values: Float32Array | Int32Array): Float32Array {
-  return Float32Array.from(values, (value) => HALF_TO_FLOAT[floatToHalf(value)] ?? Number.NaN);
-}
-
-/** As activations are rounded, a head at a time. */
-function roundToBytes(values: Float32Array | Int32Array, headDim: number): Float32Array {
-  return Float32Array.from(roundActivations(Float32Array.from(values), headDim));
 }

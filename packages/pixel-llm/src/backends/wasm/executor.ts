@@ -5,6 +5,7 @@
 import { PixelError, throwIfAborted } from '../../core/errors.ts';
 import type { OpOf, Program } from '../../program/program.ts';
 import { checkBatch } from '../check-batch.ts';
+import { checkIds } from '../check-ids.ts';
 import { sampleRow } from '../reference/sample.ts';
 import type { Batch, Executor, SampledToken, StepOptions, StepResult } from '../types.ts';
 import type { Team } from './team.ts';
@@ -26,6 +27,10 @@ export class CpuExecutor implements Executor {
     this.pageTokens = pageTokens;
     this.#team = team;
     this.#sample = program.ops.find((op) => op.op === 'sample');
+  }
+
+  get loss(): PixelError | undefined {
+    return this.#team.loss;
   }
 
   step(batch: Batch, options: StepOptions = {}): Promise<StepResult> {
@@ -61,7 +66,7 @@ export class CpuExecutor implements Executor {
   async #run(batch: Batch, { signal, readBack = [] }: StepOptions): Promise<StepResult> {
     throwIfAborted(signal);
     checkBatch(this.program, this, batch);
-    this.#checkIds(batch);
+    checkIds(this.program, batch);
     const unknown = readBack.find((name) => !this.program.values.some((value) => value.name === name));
     if (unknown !== undefined) {
       throw new PixelError('bad-argument', `The Program has no value "${unknown}" to read back.`);
@@ -83,26 +88,5 @@ export class CpuExecutor implements Executor {
     if (!sampling || !(logits instanceof Float32Array)) return [];
     const width = logits.length / sampling.length;
     return sampling.map((settings, row) => sampleRow(logits.subarray(row * width, (row + 1) * width), settings));
-  }
-
-  /** Ids are checked before anything is computed: kernels would read beyond the table. */
-  #checkIds({ inputs }: Batch): void {
-    for (const op of this.program.ops) {
-      if (op.op !== 'embed' && op.op !== 'crossEntropy') continue;
-      const ids = inputs[op.in.at(-1)!];
-      const count = op.op === 'embed' ? this.#rows(op.weights[0]!) : this.#width(op.in[0]!);
-      const least = op.op === 'embed' ? 0 : -1;
-      const stray = ids?.find((id) => id < least || id >= count);
-      if (stray === undefined) continue;
-      throw new PixelError('bad-argument', `Token ${stray} is not in the vocabulary of ${count} tokens.`);
-    }
-  }
-
-  #rows(weight: string): number {
-    return this.program.weights.find(({ name }) => name === weight)?.shape[0] ?? 0;
-  }
-
-  #width(value: string): number {
-    return Number(this.program.values.find(({ name }) => name === value)?.shape.at(-1) ?? 0);
   }
 }

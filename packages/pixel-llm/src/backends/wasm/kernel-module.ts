@@ -5,6 +5,9 @@ import { PixelError } from '../../core/errors.ts';
 
 export type KernelBuild = 'relaxed' | 'plain';
 
+/** What runs models (assembly/kernels.ts), and what trains them (assembly/training.ts). */
+export type KernelSet = 'kernels' | 'training';
+
 /** Every kernel takes and returns numbers: byte addresses, counts, factors. */
 export type Kernel = (...operands: number[]) => number;
 

@@ -1,8 +1,8 @@
 /**
- * What the device `cpu` needs from where it runs: the compiled kernels' bytes, and threads. web-threads.ts is what browsers have;
+ * What the device `cpu` needs from where it runs: the compiled kernels, and threads. web-threads.ts is what browsers have;
  * node.ts installs what Node does instead.
  */
-import type { KernelBuild } from './kernel-module.ts';
+import type { KernelBuild, KernelSet } from './kernel-module.ts';
 
 /** A thread, as both web workers and Node's have it. */
 export interface WorkerHandle {
@@ -15,7 +15,7 @@ export interface WorkerHandle {
 }
 
 export interface CpuPlatform {
-  readKernels(build: KernelBuild): Promise<Uint8Array<ArrayBuffer>>;
+  compileKernels(build: KernelBuild, set: KernelSet): Promise<WebAssembly.Module>;
   /** Undefined where threads cannot share memory. */
   readonly startWorker: (() => WorkerHandle) | undefined;
   /** Threads worth using: physical cores, as far as can be known. */

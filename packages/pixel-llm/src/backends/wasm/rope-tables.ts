@@ -21,11 +21,14 @@ interface Entry {
 
 export class RopeTables {
   readonly #module: KernelModule;
+  readonly #direction: 1 | -1;
   readonly #entries = new Map<string, Entry>();
   #step = 0;
 
-  constructor(module: KernelModule) {
+  /** direction: -1 turns backwards, as gradients do. */
+  constructor(module: KernelModule, direction: 1 | -1 = 1) {
     this.#module = module;
+    this.#direction = direction;
   }
 
   /** Positions may have changed: forgets what was computed. */
@@ -80,7 +83,7 @@ export class RopeTables {
     const { f32, i32 } = this.#module;
     const pairs = frequencies.length;
     for (let row = 0; row < rows; row++) {
-      const position = i32[positions.address / 4 + row]!;
+      const position = this.#direction * i32[positions.address / 4 + row]!;
       for (let i = 0; i < pairs; i++) {
         f32[cosines / 4 + row * pairs + i] = Math.cos(position * frequencies[i]!) * magnitude;
         f32[sines / 4 + row * pairs + i] = Math.sin(position * frequencies[i]!) * magnitude;

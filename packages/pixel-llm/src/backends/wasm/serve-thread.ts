@@ -4,31 +4,45 @@
 import { PixelError } from '../../core/errors.ts';
 import type { Program } from '../../program/program.ts';
 import { KernelModule } from './kernel-module.ts';
+import type { Planes } from './load-shares.ts';
 import { SharedExchange } from './shared-exchange.ts';
 import { decodeStep, type WantedValue } from './shared-step.ts';
 import { COMMANDS, CONTROL, giveUp, StepGivenUp, waitWhile } from './thread-control.ts';
-import type { FromThread, ToThread } from './thread-messages.ts';
+import type { FromThread, FromTrainingThread, ToThread, ToTrainingThread } from './thread-messages.ts';
 import { type PlanStep, planThreads, type ThreadPlan } from './thread-plan.ts';
 import { ThreadShare } from './thread-share.ts';
+import { isForTraining, serveTraining } from './training/serve-training.ts';
 
-/** Returns what to do with each message. `close` ends the worker. */
-export function serveThread(answer: (message: FromThread) => void, close: () => void): (message: ToThread) => void {
+/** Returns what to do with each message. `answer` transfers the buffers it is given; `close` ends the worker. */
+export function serveThread(
+  answer: (message: FromThread | FromTrainingThread, transfer: readonly ArrayBuffer[]) => void,
+  close: () => void,
+): (message: ToThread | ToTrainingThread) => void {
   let thread: Thread | undefined;
+  const train = serveTraining(answer);
   return (message) => {
+    if (isForTraining(message)) {
+      train(message);
+      return;
+    }
     try {
+      let planes: Planes = [];
       if (message.kind === 'start') thread = new Thread(message);
       else if (message.kind === 'pack') {
-        thread?.share.pack(message.name, message.firstRow, message.count, message.planes);
-      } else if (message.kind === 'vector') thread?.share.setVector(message.name, message.values);
+        planes = thread?.share.pack(message.name, message.firstRow, message.count, message.planes) ?? [];
+      } else if (message.kind === 'vectors') thread?.share.setVectors(message.vectors);
       else {
         thread?.serve();
         close();
         return;
       }
-      answer({ kind: 'done' });
+      answer(
+        { kind: 'done', planes },
+        planes.map(({ buffer }) => buffer),
+      );
     } catch (error) {
       const code = error instanceof PixelError ? error.code : 'device-lost';
-      answer({ kind: 'failed', code, message: error instanceof Error ? error.message : String(error) });
+      answer({ kind: 'failed', code, message: error instanceof Error ? error.message : String(error) }, []);
     }
   };
 }

@@ -1,7 +1,10 @@
 /** Who computes for an executor: this thread alone (local-team.ts), or several workers in step (worker-team.ts). */
+import type { PixelError } from '../../core/errors.ts';
 import type { Batch } from '../types.ts';
 
 export interface Team {
+  /** Why it cannot compute any more: `device-lost`. */
+  readonly loss?: PixelError | undefined;
   /** Runs a checked batch and returns the values asked for, flat. Throws `aborted`, `out-of-memory`, `device-lost`. */
   run(
     batch: Batch,

@@ -45,8 +45,12 @@ export class StepGivenUp extends Error {
 /** Waits until control[index] is no longer `value`. Throws StepGivenUp when a thread is lost. */
 export function waitWhile(control: Int32Array<SharedArrayBuffer>, index: number, value: number): void {
   for (let spin = 0; spin < SPINS && Atomics.load(control, index) === value; spin++);
-  while (Atomics.load(control, index) === value) Atomics.wait(control, index, value);
-  if (Atomics.load(control, CONTROL.failed)) throw new StepGivenUp(true);
+  for (;;) {
+    // Looked at before each sleep: who comes here after giveUp has woken the others would never be woken.
+    if (Atomics.load(control, CONTROL.failed)) throw new StepGivenUp(true);
+    if (Atomics.load(control, index) !== value) return;
+    Atomics.wait(control, index, value);
+  }
 }
 
 /** Returns when all threads have come here. What they wrote before is then there for all. Throws StepGivenUp in all alike. */

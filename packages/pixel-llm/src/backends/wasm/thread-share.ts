@@ -7,6 +7,7 @@ import type { Op, Program } from '../../program/program.ts';
 import type { Batch } from '../types.ts';
 import type { KernelModule } from './kernel-module.ts';
 import { type CachePages, KvCache, type OwnHeads } from './kv-cache.ts';
+import type { Planes } from './load-shares.ts';
 import { type OpContext, prepareOp } from './op-runners.ts';
 import { PackedMatrix } from './packed-matrix.ts';
 import { RopeTables } from './rope-tables.ts';
@@ -72,19 +73,20 @@ export class ThreadShare {
     this.#runs = plan.steps.map((step) => this.#prepare(step));
   }
 
-  /** Packs rows of a matrix; firstRow, a multiple of four, counts from the thread's own first. Throws `not-finite`. */
-  pack(name: string, firstRow: number, count: number, planes: readonly Uint8Array[]): void {
+  /** Packs rows of a matrix; firstRow, a multiple of four, counts from the thread's own first. Gives the planes back. Throws `not-finite`. */
+  pack(name: string, firstRow: number, count: number, planes: Planes): Planes {
     const matrix = this.#matrices.get(name)!;
     try {
       matrix.pack(firstRow, count, planes, this.#takeScratch(matrix.scratchBytes));
+      return planes;
     } catch (cause) {
       if (!(cause instanceof PixelError)) throw cause;
       throw new PixelError(cause.code, `The tensor "${name}" cannot be used. ${cause.message}`, { cause });
     }
   }
 
-  setVector(name: string, values: Float32Array): void {
-    this.#parts.module.f32.set(values, this.#vectors.get(name)! / 4);
+  setVectors(vectors: ReadonlyMap<string, Float32Array>): void {
+    for (const [name, values] of vectors) this.#parts.module.f32.set(values, this.#vectors.get(name)! / 4);
   }
 
   get steps(): number {

@@ -3,6 +3,7 @@
  * time share a place. It is laid out again when a batch is larger than all before it.
  */
 import type { Dimension, Program } from '../../program/program.ts';
+import { firstFit, type Lifetime } from './first-fit.ts';
 import type { KernelModule } from './kernel-module.ts';
 import type { ThreadPlan } from './thread-plan.ts';
 
@@ -79,34 +80,19 @@ export class ValueArena {
     const { tokens: hasTokens, outputs: hasOutputs } = this.#sizes;
     if (tokens <= hasTokens && outputs <= hasOutputs) return;
     const sizes = { tokens: Math.max(tokens, hasTokens), outputs: Math.max(outputs, hasOutputs) };
-    const { offsets, bytes } = this.#layOut(sizes);
+    const places = [...this.#places.values()].map((place) => ({ ...lifetimeOf(place, sizes), place }));
+    const { offsets, bytes } = firstFit(places);
     if (bytes > this.#bytes) {
       this.#start = this.#module.retake(this.#start, bytes);
       this.#bytes = bytes;
     }
     this.#sizes = sizes;
-    for (const [place, offset] of offsets) place.address = this.#start + offset;
+    for (const [{ place }, offset] of offsets) place.address = this.#start + offset;
   }
+}
 
-  /** First fit: values in the order in which they are written, each at the lowest place free while it lives. */
-  #layOut(sizes: BatchSizes): { offsets: Map<Place, number>; bytes: number } {
-    const offsets = new Map<Place, number>();
-    const taken: { start: number; end: number; place: Place }[] = [];
-    let bytes = 0;
-    for (const place of [...this.#places.values()].sort((a, b) => a.from - b.from)) {
-      const size = Math.ceil((4 * rowCount(place.rows, sizes) * place.width + PADDING) / 64) * 64;
-      let start = 0;
-      for (const other of taken) {
-        const livesTogether = other.place.from <= place.to && place.from <= other.place.to;
-        if (livesTogether && other.start < start + size && start < other.end) start = other.end;
-      }
-      taken.push({ start, end: start + size, place });
-      taken.sort((a, b) => a.start - b.start);
-      offsets.set(place, start);
-      bytes = Math.max(bytes, start + size);
-    }
-    return { offsets, bytes };
-  }
+function lifetimeOf({ from, to, rows, width }: Place, sizes: BatchSizes): Lifetime {
+  return { from, to, bytes: Math.ceil((4 * rowCount(rows, sizes) * width + PADDING) / 64) * 64 };
 }
 
 export function rowCount(rows: Dimension, { tokens, outputs }: BatchSizes): number {

@@ -5,7 +5,7 @@
 import { assetUrls } from '../../core/asset-urls.ts';
 import { PixelError } from '../../core/errors.ts';
 import { startModuleWorker, type WorkerScope } from '../../core/module-worker.ts';
-import type { KernelBuild } from './kernel-module.ts';
+import type { KernelBuild, KernelSet } from './kernel-module.ts';
 import type { CpuPlatform, WorkerHandle } from './platform.ts';
 import { serveThread } from './serve-thread.ts';
 import type { ToThread } from './thread-messages.ts';
@@ -15,7 +15,7 @@ const THREAD_NAME = 'pixel-llm cpu thread';
 /** What a page or worker has, as it stands now. */
 export function webPlatform(): CpuPlatform {
   return {
-    readKernels,
+    compileKernels,
     startWorker: canShareMemory() ? startWorker : undefined,
     cores: likelyCores(globalThis.navigator?.hardwareConcurrency ?? 1),
   };
@@ -25,21 +25,24 @@ export function webPlatform(): CpuPlatform {
 export function serveIfThread(scope: WorkerScope): boolean {
   if (scope.name !== THREAD_NAME) return false;
   const receive = serveThread(
-    (message) => scope.postMessage(message),
+    (message, transfer) => scope.postMessage(message, transfer),
     () => scope.close(),
   );
   scope.onmessage = ({ data }: MessageEvent<ToThread>) => receive(data);
   return true;
 }
 
-async function readKernels(build: KernelBuild): Promise<Uint8Array<ArrayBuffer>> {
-  const { kernelsRelaxed, kernelsPlain } = assetUrls();
-  const url = build === 'relaxed' ? kernelsRelaxed : kernelsPlain;
+async function compileKernels(build: KernelBuild, set: KernelSet): Promise<WebAssembly.Module> {
+  const urls = assetUrls();
+  const url = {
+    kernels: { relaxed: urls.kernelsRelaxed, plain: urls.kernelsPlain },
+    training: { relaxed: urls.trainingRelaxed, plain: urls.trainingPlain },
+  }[set][build];
   const response = await fetch(url).catch((cause: unknown) => {
     throw new PixelError('http', `The kernels (${url}) cannot be fetched.`, { cause });
   });
   if (!response.ok) throw new PixelError('http', `The kernels (${url}) cannot be fetched: ${response.status}.`);
-  return new Uint8Array(await response.arrayBuffer());
+  return WebAssembly.compile(await response.arrayBuffer());
 }
 
 /** Pages have shared memory only under COOP and COEP; waiting without blocking and growing came to browsers later than that. */

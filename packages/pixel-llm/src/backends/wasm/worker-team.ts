@@ -6,7 +6,7 @@ import { PixelError, type PixelErrorCode } from '../../core/errors.ts';
 import type { Program } from '../../program/program.ts';
 import type { Batch } from '../types.ts';
 import type { CachePages } from './kv-cache.ts';
-import type { ShareLoader } from './load-shares.ts';
+import type { Planes, ShareLoader } from './load-shares.ts';
 import type { WorkerHandle } from './platform.ts';
 import { decodeStep, encodeStep } from './shared-step.ts';
 import type { Team } from './team.ts';
@@ -49,13 +49,16 @@ export class WorkerTeam implements Team {
     );
   }
 
+  get loss(): PixelError | undefined {
+    return this.#lost;
+  }
+
   get loaders(): readonly ShareLoader[] {
     return this.#workers;
   }
 
-  /** All weights have been handed over: waits until they are packed, then lets the threads take commands. */
-  async serve(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.finishLoading()));
+  /** All weights are packed: lets the threads take commands. */
+  serve(): void {
     for (const worker of this.#workers) worker.serve();
   }
 
@@ -139,20 +142,22 @@ export class WorkerTeam implements Team {
 
   #lose(error: PixelError): void {
     if (this.#isDisposed) return;
+    const isFirst = this.#lost === undefined;
     this.#lost ??= error;
     giveUp(this.#control);
     for (const worker of this.#workers) worker.fail(error);
     this.#reportLoss(error);
+    // The others can do nothing without it, and hold gigabytes.
+    if (isFirst) for (const worker of this.#workers) void worker.terminate();
   }
 }
 
 /** One worker as the main thread sees it: a question at a time, in order. */
 class ThreadClient implements ShareLoader {
   readonly #worker: WorkerHandle;
-  #answer: { resolve: () => void; reject: (error: PixelError) => void } | undefined;
+  #answer: { resolve: (planes: Planes) => void; reject: (error: PixelError) => void } | undefined;
   #lost: PixelError | undefined;
-  /** The rows being packed: the next ones are read meanwhile. */
-  #packing: Promise<void> = Promise.resolve();
+  #latest: Promise<void> = Promise.resolve();
 
   constructor(worker: WorkerHandle, onLoss: (error: PixelError) => void) {
     this.#worker = worker;
@@ -163,20 +168,13 @@ class ThreadClient implements ShareLoader {
     );
   }
 
-  async pack(name: string, firstRow: number, count: number, planes: Uint8Array<ArrayBuffer>[]): Promise<void> {
-    await this.#packing;
+  pack(name: string, firstRow: number, count: number, planes: Planes): Promise<Planes> {
     const buffers = planes.map(({ buffer }) => buffer);
-    this.#packing = this.ask({ kind: 'pack', name, firstRow, count, planes }, buffers);
-    this.#packing.catch(() => undefined);
+    return this.#inTurn({ kind: 'pack', name, firstRow, count, planes }, buffers);
   }
 
-  async setVector(name: string, values: Float32Array<ArrayBuffer>): Promise<void> {
-    await this.#packing;
-    await this.ask({ kind: 'vector', name, values }, [values.buffer]);
-  }
-
-  async finishLoading(): Promise<void> {
-    await this.#packing;
+  async setVectors(vectors: ReadonlyMap<string, Float32Array<ArrayBuffer>>): Promise<void> {
+    await this.#inTurn({ kind: 'vectors', vectors }, []);
   }
 
   serve(): void {
@@ -184,7 +182,18 @@ class ThreadClient implements ShareLoader {
     this.keepAlive(false);
   }
 
-  ask(question: ToThread, transfer: readonly ArrayBuffer[] = []): Promise<void> {
+  /** Asks when what was asked before is answered. */
+  #inTurn(question: ToThread, transfer: readonly ArrayBuffer[]): Promise<Planes> {
+    const answer = this.#latest.then(() => this.ask(question, transfer));
+    this.#latest = answer.then(
+      () => undefined,
+      () => undefined,
+    );
+    return answer;
+  }
+
+  /** Resolves with the planes that come back, where some do. */
+  ask(question: ToThread, transfer: readonly ArrayBuffer[] = []): Promise<Planes> {
     return new Promise((resolve, reject) => {
       if (this.#lost) {
         reject(this.#lost);
@@ -214,7 +223,7 @@ class ThreadClient implements ShareLoader {
     const answer = this.#answer;
     this.#answer = undefined;
     if (message.kind === 'done') {
-      answer?.resolve();
+      answer?.resolve(message.planes);
       return;
     }
     const error = new PixelError(message.code satisfies PixelErrorCode, message.message);

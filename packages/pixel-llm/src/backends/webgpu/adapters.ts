@@ -3,7 +3,7 @@ import { PixelError } from '../../core/errors.ts';
 import { type FoundAdapter, gpuPlatform } from './gpu-platform.ts';
 
 /** One adapter, for people and for `devices --json`. */
-interface AdapterReport {
+export interface AdapterReport {
   readonly name: string;
   readonly type: 'gpu' | 'software';
   readonly vendor: string;

@@ -23,25 +23,24 @@ export interface DeviceRestrictions {
   readonly maxBindingBytes?: number | undefined;
 }
 
-export class GpuDevice {
-  /** The adapter's name. */
+/** What all users of one GPUDevice have in common. */
+interface SharedDevice {
   readonly name: string;
   readonly device: GPUDevice;
   readonly traits: DeviceTraits;
-  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
-  #fault: PixelError | undefined;
+  readonly pipelines: Map<string, Promise<GPUComputePipeline>>;
+  fault: PixelError | undefined;
+  users: number;
+}
+
+export class GpuDevice {
+  readonly #shared: SharedDevice;
+  readonly #buffers = new Set<GPUBuffer>();
   #isDestroyed = false;
 
-  private constructor(name: string, device: GPUDevice, traits: DeviceTraits) {
-    this.name = name;
-    this.device = device;
-    this.traits = traits;
-    device.addEventListener('uncapturederror', ({ error }) => {
-      this.#fault ??= faultOf(error, name);
-    });
-    void device.lost.then(({ message }) => {
-      if (!this.#isDestroyed) this.#fault = lost(name, message);
-    });
+  private constructor(shared: SharedDevice) {
+    this.#shared = shared;
+    shared.users++;
   }
 
   /** Asks for what the adapter has, and works with what it gets. Throws `device-lost`, `unknown-device`. */
@@ -57,19 +56,37 @@ export class GpuDevice {
       : Object.fromEntries(COMPUTE_LIMITS.map((limit) => [limit, adapter.limits[limit]]));
     try {
       const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits: limits });
-      return new GpuDevice(name, device, traitsOf(device, adapter, gpu, restrictions));
+      return new GpuDevice(shareDevice(name, device, traitsOf(device, adapter, gpu, restrictions)));
     } catch (cause) {
       throw new PixelError('unknown-device', `The adapter "${name}" gives no device: ${messageOf(cause)}`, { cause });
     }
   }
 
+  /** The same device and its pipelines, with buffers of its own: it lives until all who share it have destroyed theirs. */
+  share(): GpuDevice {
+    return new GpuDevice(this.#shared);
+  }
+
+  /** The adapter's name. */
+  get name(): string {
+    return this.#shared.name;
+  }
+
+  get device(): GPUDevice {
+    return this.#shared.device;
+  }
+
+  get traits(): DeviceTraits {
+    return this.#shared.traits;
+  }
+
   get isLost(): boolean {
-    return this.#fault?.code === 'device-lost';
+    return this.#shared.fault?.code === 'device-lost';
   }
 
   /** Throws what the device has complained about since it was made: `device-lost`, `out-of-memory`, `bad-program`. */
   check(): void {
-    if (this.#fault) throw this.#fault;
+    if (this.#shared.fault) throw this.#shared.fault;
   }
 
   /** A buffer of at least so many bytes, a multiple of 16, zeros. Throws `out-of-memory`, `device-lost`. */
@@ -82,15 +99,22 @@ export class GpuDevice {
     const [invalid, error] = await Promise.all([this.device.popErrorScope(), this.device.popErrorScope()]);
     this.check();
     if (error ?? invalid) throw noMemory(this.name, label, size, error ?? invalid);
+    this.#buffers.add(buffer);
     return buffer;
+  }
+
+  /** A buffer that kernels can bind whole. Throws `out-of-memory`, `device-lost`. */
+  async createBindable(label: string, bytes: number, usage: number): Promise<GPUBuffer> {
+    if (bytes > this.traits.maxBindingBytes) throw noMemory(this.name, label, bytes);
+    return this.createBuffer(label, bytes, usage);
   }
 
   /** The kernel's pipeline, compiled once for each text. Throws `bad-program`, `device-lost`. */
   pipeline(kernel: Kernel): Promise<GPUComputePipeline> {
-    const known = this.#pipelines.get(kernel.code);
+    const known = this.#shared.pipelines.get(kernel.code);
     if (known) return known;
     const made = this.#compile(kernel);
-    this.#pipelines.set(kernel.code, made);
+    this.#shared.pipelines.set(kernel.code, made);
     return made;
   }
 
@@ -124,10 +148,33 @@ export class GpuDevice {
     return copy;
   }
 
-  /** Harmless twice. */
+  /** A part of a buffer that may be copied from, after all that was submitted before. Throws as `read`. */
+  async readRange(buffer: GPUBuffer, offset: number, bytes: number): Promise<ArrayBuffer> {
+    const staging = await this.createBuffer('what is read back', bytes, BUFFER_USAGE.mapRead | BUFFER_USAGE.copyTarget);
+    try {
+      const encoder = this.device.createCommandEncoder();
+      encoder.copyBufferToBuffer(buffer, offset, staging, 0, bytes);
+      this.device.queue.submit([encoder.finish()]);
+      return await this.read(staging, bytes);
+    } finally {
+      this.release(staging);
+    }
+  }
+
+  /** Gives a buffer back before the rest. */
+  release(buffer: GPUBuffer): void {
+    this.#buffers.delete(buffer);
+    buffer.destroy();
+  }
+
+  /** Gives the buffers back, and the device with the last who shares it. Harmless twice. */
   destroy(): void {
+    if (this.#isDestroyed) return;
     this.#isDestroyed = true;
-    this.device.destroy();
+    for (const buffer of this.#buffers) buffer.destroy();
+    this.#buffers.clear();
+    this.#shared.users--;
+    if (this.#shared.users === 0) this.device.destroy();
   }
 
   async #compile(kernel: Kernel): Promise<GPUComputePipeline> {
@@ -142,6 +189,17 @@ export class GpuDevice {
       });
     }
   }
+}
+
+function shareDevice(name: string, device: GPUDevice, traits: DeviceTraits): SharedDevice {
+  const shared: SharedDevice = { name, device, traits, pipelines: new Map(), fault: undefined, users: 0 };
+  device.addEventListener('uncapturederror', ({ error }) => {
+    shared.fault ??= faultOf(error, name);
+  });
+  void device.lost.then(({ message }) => {
+    if (shared.users > 0) shared.fault = lost(name, message);
+  });
+  return shared;
 }
 
 function traitsOf(

@@ -47,7 +47,10 @@ export async function convertToPictures(
   const { plan, model } = await planModel(content, { shardSize, signal });
   const sinks = new HeldSinks();
   const hasher = createHasher();
-  const writer = new SetWriter(plan, async (index) => sinks.hold(await openSink(index, plan.files)), model.set.id);
+  const writer = new SetWriter(plan, async (index) => sinks.hold(await openSink(index, plan.files)), {
+    id: model.set.id,
+    kind: model.kind,
+  });
   try {
     const job = new ConversionJob(content, plan, writer, hasher, { signal, onProgress });
     const hashed = await job.run(model);

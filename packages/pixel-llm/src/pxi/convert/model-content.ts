@@ -6,6 +6,7 @@ import type { ReadOptions } from '../../core/byte-source.ts';
 import { PixelError } from '../../core/errors.ts';
 import type { Metadata } from '../../gguf/head.ts';
 import type { GgufTensor } from '../../gguf/tensor-directory.ts';
+import type { ModelKind } from '../manifest.ts';
 
 /** Bytes that belong to no tensor and are not all zero: [position, position + byteLength) of the GGUF file. */
 export interface ContentGap {
@@ -21,6 +22,8 @@ export interface ContentTensor extends GgufTensor {
 }
 
 export interface ModelContent {
+  /** Default: `model`. */
+  readonly kind?: ModelKind;
   /** What to call it in messages. */
   readonly name: string;
   /** The GGUF file's bytes before the first tensor. */

@@ -15,6 +15,7 @@ export function createPictureContent(set: PictureSet): ModelContent {
   const gaps = new Map(model.gaps.map((gap) => [gap.position, gap]));
   return {
     name: set.name,
+    kind: model.kind,
     headBytes: head.headBytes,
     metadata: head.metadata,
     byteLength: model.byteLength,

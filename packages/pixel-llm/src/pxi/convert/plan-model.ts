@@ -59,6 +59,7 @@ function modelOf(content: ModelContent, plan: PicturePlan, id: string): StoredMo
   const space = placeTensors(plan.layers, new Map(content.tensors.map((tensor) => [tensor.name, tensor])));
   const nowhere = { x: 0, y: 0, width: 0, height: 0, partRows: 0, partStride: 0 };
   return {
+    kind: content.kind ?? 'model',
     set: { id, count: plan.files },
     width: plan.width,
     contentLines: plan.contentLines,

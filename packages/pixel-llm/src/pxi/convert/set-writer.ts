@@ -4,21 +4,27 @@ import { CREATED_BY, encodeManifest } from '../../png/manifest.ts';
 import type { PictureWriter } from '../../png/picture.ts';
 import { createPictureWriter } from '../../png/picture-writer.ts';
 import type { FileRun, PicturePlan } from '../layout.ts';
-import type { MemberManifest } from '../manifest.ts';
+import type { MemberManifest, ModelKind } from '../manifest.ts';
 
 export class SetWriter {
   readonly #plan: PicturePlan;
   readonly #openSink: (index: number) => Promise<ByteSink>;
   readonly #id: string;
+  readonly #kind: ModelKind;
   readonly #zeros: Uint8Array;
   /** The first file waits for its manifest, which is known at the end. */
   #first: PictureWriter | undefined;
   #current: { readonly file: number; readonly writer: PictureWriter } | undefined;
 
-  constructor(plan: PicturePlan, openSink: (index: number) => Promise<ByteSink>, id: string) {
+  constructor(
+    plan: PicturePlan,
+    openSink: (index: number) => Promise<ByteSink>,
+    { id, kind }: { id: string; kind: ModelKind },
+  ) {
     this.#plan = plan;
     this.#openSink = openSink;
     this.#id = id;
+    this.#kind = kind;
     this.#zeros = new Uint8Array(plan.width * 8);
   }
 
@@ -45,7 +51,7 @@ export class SetWriter {
       const next = this.#current === undefined ? 0 : this.#current.file + 1;
       await this.#finishPart();
       const sink = await this.#openSink(next);
-      const writer = await createPictureWriter(sink, { width: this.#plan.width, kind: 'model' });
+      const writer = await createPictureWriter(sink, { width: this.#plan.width, kind: this.#kind });
       if (next === 0) this.#first = writer;
       this.#current = { file: next, writer };
     }
@@ -55,7 +61,7 @@ export class SetWriter {
   async #finishPart(): Promise<void> {
     if (!this.#current || this.#current.file === 0) return;
     const set = { id: this.#id, index: this.#current.file, count: this.#plan.files };
-    const manifest: MemberManifest = { formatVersion: 1, kind: 'model', createdBy: CREATED_BY, set };
+    const manifest: MemberManifest = { formatVersion: 1, kind: this.#kind, createdBy: CREATED_BY, set };
     await this.#current.writer.finish(encodeManifest(manifest));
   }
 }

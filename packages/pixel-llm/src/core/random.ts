@@ -13,6 +13,14 @@ export function uniform(seed: number, position: number): number {
   return (word >>> 8) / 2 ** 24;
 }
 
+/** Uniform whole numbers below a bound: the same for the same seed and example, whatever was asked for before. */
+export function choiceSource(seed: number, example: number): (bound: number) => number {
+  const key = halves(seed);
+  const [low, high] = halves(example);
+  let counter = 0;
+  return (bound) => Math.floor((philox([counter++, low, high, 0], key)[0] / 2 ** 32) * bound);
+}
+
 type Counter = readonly [number, number, number, number];
 
 /** Four random 32-bit words. */
@@ -35,4 +43,8 @@ function multiplyWide(a: number, b: number): { high: number; low: number } {
   const high = (a >>> 16) * b;
   const middle = high + Math.floor(low / 2 ** 16);
   return { high: Math.floor(middle / 2 ** 16), low: Math.imul(a, b) >>> 0 };
+}
+
+function halves(value: number): readonly [low: number, high: number] {
+  return [value % 2 ** 32, Math.floor(value / 2 ** 32)];
 }

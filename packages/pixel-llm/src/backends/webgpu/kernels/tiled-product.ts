@@ -1,0 +1,182 @@
+/**
+ * Products of a matrix with many rows of activations: prompts, and matrix products as such. Bound by arithmetic: a workgroup makes a tile of
+ * 64 rows x 64 tokens, 16 columns at a time. One half of it decodes the weights of a row each, the other reads the activations of a token each,
+ * into workgroup memory; then each of the 128 invocations adds up 8 rows x 4 tokens in registers: three reads for 32 multiply-adds.
+ */
+import { PixelError } from '../../../core/errors.ts';
+import { type DeviceTraits, declareBindings, type Kernel, type KernelBinding, SIZES_WGSL } from './kernel.ts';
+import { WEIGHT_FUNCTIONS_WGSL, type WeightFormat, weightFormat } from './weight-formats.ts';
+
+export interface TiledProductSpec {
+  /** Its planes are bound as `matrix.PLANE`. */
+  readonly type: string;
+  readonly rows: number;
+  readonly columns: number;
+  /** `f16`: two to a word, the first in the lower half; columns a multiple of 4. */
+  readonly x?: 'f32' | 'f16';
+  /** `bias` [rows], added. */
+  readonly bias?: boolean;
+  /** `residual` of the shape of `out`, added. */
+  readonly residual?: boolean;
+  /** Where these rows stand in a row of `out`, `bias` and `residual`, and how long that is. */
+  readonly out?: { readonly first: number; readonly width: number };
+}
+
+/** Rows, and tokens, of a tile. */
+const TILE = 64;
+/** Columns at a time. */
+const DEPTH = 16;
+const WORKGROUP = 128;
+
+/** `x` [sizes.rows, columns] -> `out` [sizes.rows, rows]. Throws `unsupported-type`, `bad-argument`. */
+export function tiledProductKernel(spec: TiledProductSpec, traits: DeviceTraits): Kernel {
+  const { type, rows, columns, x = 'f32', bias, residual, out = { first: 0, width: rows } } = spec;
+  if (x === 'f16' && columns % 4 !== 0) {
+    throw new PixelError('bad-argument', `Rows of ${columns} halves are not packed two to a word in fours.`);
+  }
+  const format = weightFormat(type, columns);
+  const { bindings, types } = bindingsOf(spec, format);
+  const each = <T>(count: number, text: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => text(i));
+  const tiles = Math.ceil(rows / TILE);
+  return {
+    label: `tiled product ${type} ${rows} x ${columns}${x === 'f16' ? ', f16' : ''}${bias ? ', bias' : ''}${residual ? ', residual' : ''}`,
+    entryPoint: 'main',
+    bindings,
+    workgroups: ({ rows: tokens }) => fold(tiles, Math.ceil(tokens / TILE), traits),
+    code: `${SIZES_WGSL}
+${declareBindings(bindings, types)}
+${WEIGHT_FUNCTIONS_WGSL}
+${format.wgsl('matrix')}
+var<workgroup> tile_w: array<vec4<f32>, ${(DEPTH * TILE) / 4}>;
+var<workgroup> tile_x: array<vec4<f32>, ${(DEPTH * TILE) / 4}>;
+${xFunction(spec)}
+@compute @workgroup_size(${WORKGROUP})
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let tile_row = workgroup.x * ${TILE}u;
+  let tile_token = (workgroup.y + workgroup.z * ${traits.maxWorkgroups}u) * ${TILE}u;
+  if (tile_token >= sizes.rows) { return; }
+  ${format.setup('matrix', 'lane')}
+  let own = lane % ${TILE}u;
+  let row = min(tile_row + own, ${rows - 1}u);
+  let token = min(tile_token + own, sizes.rows - 1u);
+  let part_row = lane / 16u;
+  let part_token = lane % 16u;
+  ${each(4, (t) => `var low${t} = vec4(0.0); var high${t} = vec4(0.0);`).join('\n  ')}
+  for (var unit = 0u; unit < ${Math.ceil(columns / DEPTH)}u; unit++) {
+    if (lane < ${TILE}u) {
+      ${decodeUnit(format, columns)}
+    } else {
+      for (var j = 0u; j < 4u; j++) {
+        let value = x_quad(token, 4u * unit + j);
+        ${storeText('tile_x', 'value')}
+      }
+    }
+    workgroupBarrier();
+    for (var k = 0u; k < ${DEPTH}u; k++) {
+      let w0 = tile_w[k * ${TILE / 4}u + 2u * part_row];
+      let w1 = tile_w[k * ${TILE / 4}u + 2u * part_row + 1u];
+      let by = tile_x[k * ${TILE / 4}u + part_token];
+      ${each(4, (t) => `low${t} += w0 * by.${'xyzw'[t]}; high${t} += w1 * by.${'xyzw'[t]};`).join('\n      ')}
+    }
+    workgroupBarrier();
+  }
+  let first = tile_row + 8u * part_row;
+  ${each(4, (t) => `store(tile_token + 4u * part_token + ${t}u, first, low${t}, high${t});`).join('\n  ')}
+}
+fn store(token: u32, row: u32, low: vec4<f32>, high: vec4<f32>) {
+  if (token >= sizes.rows) { return; }
+  for (var i = 0u; i < 8u; i++) {
+    if (row + i < ${rows}u) {
+      let at = ${out.first}u + row + i;
+      var value = select(high[i & 3u], low[i & 3u], i < 4u);
+      ${bias ? 'value += bias[at];' : ''}
+      ${residual ? `value += residual[token * ${out.width}u + at];` : ''}
+      out[token * ${out.width}u + at] = value;
+    }
+  }
+}
+`,
+  };
+}
+
+/** Tiles of rows along x; of tokens along y, and along z when there are very many. */
+function fold(rowTiles: number, tokenTiles: number, { maxWorkgroups }: DeviceTraits): [number, number, number] {
+  return [rowTiles, Math.min(tokenTiles, maxWorkgroups), Math.ceil(tokenTiles / maxWorkgroups)];
+}
+
+function bindingsOf(
+  { columns, x = 'f32', bias, residual }: TiledProductSpec,
+  { planes }: WeightFormat,
+): { bindings: KernelBinding[]; types: Record<string, string> } {
+  const numbers = columns % 4 === 0 ? 'array<vec4<f32>>' : 'array<f32>';
+  const types = {
+    x: x === 'f16' ? 'array<vec2<u32>>' : numbers,
+    ...Object.fromEntries(Object.entries(planes).map(([plane, type]) => [`matrix.${plane}`, type])),
+    ...(bias ? { bias: 'array<f32>' } : {}),
+    ...(residual ? { residual: 'array<f32>' } : {}),
+  };
+  const read = Object.keys(types).map((name) => ({ name, kind: 'read' }) as const);
+  const bindings: KernelBinding[] = [...read, { name: 'out', kind: 'write' }, { name: 'sizes', kind: 'uniform' }];
+  return { bindings, types: { ...types, out: 'array<f32>', sizes: 'Sizes' } };
+}
+
+/** Columns 4 q to 4 q + 3 of a token; zeros beyond the last. */
+function xFunction({ columns, x = 'f32' }: TiledProductSpec): string {
+  const head = 'fn x_quad(token: u32, q: u32) -> vec4<f32> {';
+  if (columns % 4 !== 0) {
+    const one = (i: number): string => `x_at(token, 4u * q + ${i}u)`;
+    return `fn x_at(token: u32, column: u32) -> f32 {
+  if (column >= ${columns}u) { return 0.0; }
+  return x[token * ${columns}u + column];
+}
+${head} return vec4(${[0, 1, 2, 3].map(one).join(', ')}); }`;
+  }
+  const read = x === 'f16' ? 'vec4(unpack2x16float(pair.x), unpack2x16float(pair.y))' : 'pair';
+  return `${head}
+  if (q >= ${columns / 4}u) { return vec4(0.0); }
+  let pair = x[token * ${columns / 4}u + q];
+  return ${read};
+}`;
+}
+
+/** Value `j` of four of the invocation's own row or token, to columns 4 j to 4 j + 3 of the tile. */
+function storeText(tile: string, value: string): string {
+  return [0, 1, 2, 3]
+    .map((i) => `${tile}[(4u * j + ${i}u) * ${TILE / 4}u + own / 4u][own % 4u] = ${value}.${'xyzw'[i]};`)
+    .join('\n        ');
+}
+
+/** The invocation's row: 16 weights from column 16 unit on, into the tile. */
+function decodeUnit(format: WeightFormat, columns: number): string {
+  const { run, chunk, isScaled, hasOffset } = format;
+  const chunks = columns / chunk;
+  if (run >= DEPTH) {
+    const place = format.place('unit');
+    const quad = 'matrix_quad(k, g, r, j)';
+    return `let r = ${place.run};
+      let g = row * ${chunks}u + ${place.chunk};
+      let k = matrix_load(g);
+      let f = matrix_factor(k, g, r);
+      for (var j = 0u; j < 4u; j++) {
+        let value = ${isScaled ? `f.x * ${quad}${hasOffset ? ' + f.y' : ''}` : quad};
+        ${storeText('tile_w', 'value')}
+      }`;
+  }
+  if (run === 1) {
+    const one = (i: number): string => `value.${'xyzw'[i]} = matrix_quad(matrix_load(g + ${i}u), 0u, 0u, 0u).x;`;
+    return `for (var j = 0u; j < 4u; j++) {
+        let column = ${DEPTH}u * unit + 4u * j;
+        let g = row * ${columns}u + column;
+        var value = vec4(0.0);
+        ${[0, 1, 2, 3].map((i) => `if (column + ${i}u < ${columns}u) { ${one(i)} }`).join('\n        ')}
+        ${storeText('tile_w', 'value')}
+      }`;
+  }
+  const quads = chunk / 4;
+  return `for (var j = 0u; j < 4u; j++) {
+        let c = ${DEPTH / chunk}u * unit + j / ${quads}u;
+        let g = row * ${chunks}u + min(c, ${chunks - 1}u);
+        let value = select(vec4(0.0), matrix_quad(matrix_load(g), g, 0u, j % ${quads}u), c < ${chunks}u);
+        ${storeText('tile_w', 'value')}
+      }`;
+}

@@ -1,0 +1,255 @@
+/**
+ * Questions about space with answers that a program knows: where things are from each other, over one to ten hops and among things that do
+ * not matter; ways through rooms; what is in what; what is larger; coordinates and regions of a map.
+ * The example of a number is a function of seed and number; solve-spatial.ts answers from the text alone.
+ */
+import { choiceSource } from '../../core/random.ts';
+
+export const SPATIAL_KINDS = ['relation', 'path', 'containment', 'size', 'coordinates', 'region'] as const;
+export type SpatialKind = (typeof SPATIAL_KINDS)[number];
+
+export interface SpatialExample {
+  readonly kind: SpatialKind;
+  /** Facts that the answer needs, one after another. */
+  readonly hops: number;
+  /** Facts, then the question. */
+  readonly prompt: string;
+  readonly completion: string;
+}
+
+/** Eight directions and none, by the signs of x (to the right) and y (up). */
+export const DIRECTIONS: readonly { readonly words: string; readonly x: number; readonly y: number }[] = [
+  { words: 'to the left of', x: -1, y: 0 },
+  { words: 'to the right of', x: 1, y: 0 },
+  { words: 'above', x: 0, y: 1 },
+  { words: 'below', x: 0, y: -1 },
+  { words: 'above and to the left of', x: -1, y: 1 },
+  { words: 'above and to the right of', x: 1, y: 1 },
+  { words: 'below and to the left of', x: -1, y: -1 },
+  { words: 'below and to the right of', x: 1, y: -1 },
+  { words: 'at the place of', x: 0, y: 0 },
+];
+
+/** Ways between rooms. */
+export const COMPASS: readonly { readonly word: string; readonly x: number; readonly y: number }[] = [
+  { word: 'north', x: 0, y: 1 },
+  { word: 'south', x: 0, y: -1 },
+  { word: 'east', x: 1, y: 0 },
+  { word: 'west', x: -1, y: 0 },
+];
+
+const THINGS =
+  'ball bell book bottle bowl box brush cake candle chair clock coin cup drum flag flute hat jar key kite lamp leaf map mirror pen plant plate ring rope shell shoe spoon star stone table toy vase wheel'.split(
+    ' ',
+  );
+const ROOMS = 'attic bathroom bedroom cellar corridor garage garden hall kitchen library office pantry'.split(' ');
+const HOLDERS = 'bag basket bin boat bucket cabin cart case chest crate drawer hut ship tent tower trunk'.split(' ');
+const REGIONS = 'amber birch cedar delta ember fjord grove haven iris jade kelp lotus'.split(' ');
+
+const MOST_HOPS = 10;
+
+interface Draw {
+  /** A whole number from 0 to below the bound. */
+  below(bound: number): number;
+  pick<Item>(items: readonly Item[]): Item;
+  /** So many different ones. */
+  some<Item>(items: readonly Item[], count: number): Item[];
+  shuffled<Item>(items: readonly Item[]): Item[];
+}
+
+const WRITERS: Readonly<Record<SpatialKind, (draw: Draw) => Omit<SpatialExample, 'kind'>>> = {
+  relation,
+  path,
+  containment,
+  size,
+  coordinates,
+  region,
+};
+
+/** Example number `example` of a seed, of one kind or of all in turn. */
+export function writeSpatial(seed: number, example: number, kind?: SpatialKind): SpatialExample {
+  const chosen = kind ?? SPATIAL_KINDS[example % SPATIAL_KINDS.length]!;
+  return { kind: chosen, ...WRITERS[chosen](drawFrom(choiceSource(seed, example))) };
+}
+
+/** A chain of things, each told from its neighbour, in any order and from either end; others hang on it and lead nowhere. */
+function relation(draw: Draw): Omit<SpatialExample, 'kind'> {
+  const hops = 1 + draw.below(MOST_HOPS);
+  const others = draw.below(4);
+  const things = draw.some(THINGS, hops + 1 + others);
+  const chain = things.slice(0, hops + 1);
+  const [facts, at] = [[] as string[], [{ x: 0, y: 0 }]];
+  const place = (thing: string, from: number): void => {
+    const step = draw.pick(DIRECTIONS.slice(0, 8));
+    at.push({ x: at[from]!.x + step.x, y: at[from]!.y + step.y });
+    facts.push(factOf(thing, things[from]!, step, draw.below(2) === 1));
+  };
+  for (let i = 1; i <= hops; i++) place(chain[i]!, i - 1);
+  for (let i = hops + 1; i < things.length; i++) place(things[i]!, draw.below(hops + 1));
+  const end = at[hops]!;
+  const answer = DIRECTIONS.find(({ x, y }) => x === Math.sign(end.x) && y === Math.sign(end.y))!;
+  return {
+    hops,
+    prompt: `${draw.shuffled(facts).join(' ')} Where is the ${chain[hops]} from the ${chain[0]}?`,
+    completion: answer.words.replace(/ of$/, ''),
+  };
+}
+
+/** Said of one thing or of the other. */
+function factOf(thing: string, from: string, step: { x: number; y: number }, fromOther: boolean): string {
+  const sign = fromOther ? -1 : 1;
+  const { words } = DIRECTIONS.find(({ x, y }) => x === sign * step.x && y === sign * step.y)!;
+  return fromOther ? `The ${from} is ${words} the ${thing}.` : `The ${thing} is ${words} the ${from}.`;
+}
+
+/** Rooms that grow as a tree on a grid, so that there is one way between two of them. */
+function path(draw: Draw): Omit<SpatialExample, 'kind'> {
+  const rooms = draw.some(ROOMS, 4 + draw.below(6));
+  const places: { x: number; y: number; parent: number; way: (typeof COMPASS)[number] | undefined }[] = [
+    { x: 0, y: 0, parent: -1, way: undefined },
+  ];
+  while (places.length < rooms.length) {
+    const parent = draw.below(places.length);
+    const way = draw.pick(COMPASS);
+    const [x, y] = [places[parent]!.x + way.x, places[parent]!.y + way.y];
+    if (!places.some((place) => place.x === x && place.y === y)) places.push({ x, y, parent, way });
+  }
+  const facts = places.slice(1).map(({ parent, way }, i) => {
+    const [room, other] = [rooms[i + 1]!, rooms[parent]!];
+    if (draw.below(2) === 0) return `The ${room} is ${way!.word} of the ${other}.`;
+    return `The ${other} is ${opposite(way!).word} of the ${room}.`;
+  });
+  const [from, to] = draw.some([...places.keys()], 2) as [number, number];
+  const ways = wayBetween(places, from, to);
+  return {
+    hops: ways.length,
+    prompt: `${draw.shuffled(facts).join(' ')} How do you go from the ${rooms[from]} to the ${rooms[to]}?`,
+    completion: ways.map(({ word }) => word).join(', '),
+  };
+}
+
+function opposite({ x, y }: { x: number; y: number }): (typeof COMPASS)[number] {
+  return COMPASS.find((way) => way.x === -x && way.y === -y)!;
+}
+
+/** Up from both rooms to where their ways to the first room meet. */
+function wayBetween(
+  places: readonly { parent: number; way: (typeof COMPASS)[number] | undefined }[],
+  from: number,
+  to: number,
+): (typeof COMPASS)[number][] {
+  const up = (room: number): number[] => (room < 0 ? [] : [room, ...up(places[room]!.parent)]);
+  const [start, end] = [up(from), up(to)];
+  const meet = start.find((room) => end.includes(room))!;
+  const rising = start.slice(0, start.indexOf(meet)).map((room) => opposite(places[room]!.way!));
+  const falling = end.slice(0, end.indexOf(meet)).map((room) => places[room]!.way!);
+  return [...rising, ...falling.toReversed()];
+}
+
+/** A thing in a holder in a holder; beside it, another. */
+function containment(draw: Draw): Omit<SpatialExample, 'kind'> {
+  const depth = 1 + draw.below(5);
+  const holders = draw.some(HOLDERS, depth + 3);
+  const [thing, other] = draw.some(THINGS, 2) as [string, string];
+  const chain = [thing, ...holders.slice(0, depth)];
+  const apart = [other, ...holders.slice(depth)];
+  const facts = [chain, apart].flatMap((list) =>
+    list.slice(1).map((holder, i) => `The ${list[i]} is in the ${holder}.`),
+  );
+  const asked = 1 + draw.below(depth);
+  const isIn = draw.below(2) === 0;
+  const holder = isIn ? chain[asked]! : draw.pick(apart.slice(1));
+  return {
+    hops: isIn ? asked : depth,
+    prompt: `${draw.shuffled(facts).join(' ')} Is the ${thing} in the ${holder}?`,
+    completion: isIn ? 'yes' : 'no',
+  };
+}
+
+/** A row of things by size, told from neighbour to neighbour. */
+function size(draw: Draw): Omit<SpatialExample, 'kind'> {
+  const things = draw.some(THINGS, 3 + draw.below(6));
+  const facts = things.slice(1).map((larger, i) => {
+    const smaller = things[i]!;
+    return draw.below(2) === 0
+      ? `The ${larger} is larger than the ${smaller}.`
+      : `The ${smaller} is smaller than the ${larger}.`;
+  });
+  const [a, b] = draw.some([...things.keys()], 2) as [number, number];
+  const word = draw.pick(['larger', 'smaller']);
+  return {
+    hops: Math.abs(a - b),
+    prompt: `${draw.shuffled(facts).join(' ')} Is the ${things[a]} ${word} than the ${things[b]}?`,
+    completion: a > b === (word === 'larger') ? 'yes' : 'no',
+  };
+}
+
+const COORDINATE_QUESTIONS = ['at', 'where', 'right', 'higher', 'steps'] as const;
+
+/** Things at points of a small map; x grows to the right, y upwards. */
+function coordinates(draw: Draw): Omit<SpatialExample, 'kind'> {
+  const things = draw.some(THINGS, 2 + draw.below(5));
+  const points = draw
+    .some([...Array(100).keys()], things.length)
+    .map((cell) => ({ x: cell % 10, y: Math.floor(cell / 10) }));
+  const facts = things.map((thing, i) => `The ${thing} is at (${points[i]!.x}, ${points[i]!.y}).`);
+  const [a, b] = draw.some([...things.keys()], 2) as [number, number];
+  const [from, to] = [points[a]!, points[b]!];
+  const kind = draw.pick(COORDINATE_QUESTIONS);
+  const asked = {
+    at: { question: `What is at (${from.x}, ${from.y})?`, answer: `the ${things[a]}` },
+    where: { question: `Where is the ${things[a]}?`, answer: `(${from.x}, ${from.y})` },
+    right: { question: `Is the ${things[a]} further right than the ${things[b]}?`, answer: yesNo(from.x > to.x) },
+    higher: { question: `Is the ${things[a]} higher than the ${things[b]}?`, answer: yesNo(from.y > to.y) },
+    steps: {
+      question: `How many steps is it from the ${things[a]} to the ${things[b]}?`,
+      answer: String(Math.abs(from.x - to.x) + Math.abs(from.y - to.y)),
+    },
+  }[kind];
+  return {
+    hops: kind === 'at' || kind === 'where' ? 1 : 2,
+    prompt: `${draw.shuffled(facts).join(' ')} ${asked.question}`,
+    completion: asked.answer,
+  };
+}
+
+/** Regions of a map: rectangles side by side along x, so that a point is in one of them or in none. */
+function region(draw: Draw): Omit<SpatialExample, 'kind'> {
+  const names = draw.some(REGIONS, 2 + draw.below(4));
+  let x = draw.below(20) - 30;
+  const rectangles = names.map((name) => {
+    const left = x + draw.below(4);
+    const [right, bottom] = [left + 2 + draw.below(8), draw.below(20) - 10];
+    x = right + 1;
+    return { name, left, right, bottom, top: bottom + 2 + draw.below(8) };
+  });
+  const facts = rectangles.map(
+    ({ name, left, right, bottom, top }) => `The region ${name} goes from (${left}, ${bottom}) to (${right}, ${top}).`,
+  );
+  const { name, left, right, bottom, top } = draw.pick(rectangles);
+  const isInside = draw.below(3) > 0;
+  const px = left + draw.below(right - left + 1);
+  const py = isInside ? bottom + draw.below(top - bottom + 1) : top + 1 + draw.below(5);
+  return {
+    hops: 1,
+    prompt: `${draw.shuffled(facts).join(' ')} Which region holds (${px}, ${py})?`,
+    completion: isInside ? name : 'none',
+  };
+}
+
+function yesNo(holds: boolean): string {
+  return holds ? 'yes' : 'no';
+}
+
+function drawFrom(below: (bound: number) => number): Draw {
+  const some = <Item>(items: readonly Item[], count: number): Item[] => {
+    const left = [...items];
+    return Array.from({ length: count }, () => left.splice(below(left.length), 1)[0]!);
+  };
+  return {
+    below,
+    pick: (items) => items[below(items.length)]!,
+    some,
+    shuffled: (items) => some(items, items.length),
+  };
+}

@@ -1,0 +1,93 @@
+/**
+ * A model that knows nothing yet: hyper-parameters in the form any GGUF file has them, and random weights, in the llama architecture with
+ * tied embeddings.
+ */
+import { choiceSource } from '../core/random.ts';
+import type { MetadataValue } from '../gguf/head.ts';
+import { type MemoryTensor, memoryWeights } from '../pxi/memory-weights.ts';
+import type { WeightSource } from '../pxi/weight-source.ts';
+
+export interface NewModelShape {
+  readonly name: string;
+  readonly dim: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly hidden: number;
+  readonly contextLength: number;
+}
+
+const EPSILON = 1e-5;
+/** Weights start this large: small enough for logits near zero, as GPT-2's. */
+const DEVIATION = 0.02;
+
+/** `tokenizer`: what trainTokenizer gives. The same seed gives the same weights. */
+export function newModel(
+  shape: NewModelShape,
+  tokenizer: ReadonlyMap<string, MetadataValue>,
+  seed: number,
+): WeightSource {
+  const vocabulary = tokenizer.get('tokenizer.ggml.tokens');
+  const vocab = vocabulary?.type === 'array' ? vocabulary.value.length : 0;
+  const { dim, hidden, heads, kvHeads, layers } = shape;
+  const kvDim = (dim / heads) * kvHeads;
+  const tensors = new Map<string, MemoryTensor>();
+  const gain = (name: string): void => {
+    tensors.set(name, { dimensions: [dim], values: new Float32Array(dim).fill(1) });
+  };
+  const matrix = (name: string, columns: number, rows: number, deviation = DEVIATION): void => {
+    const values = gaussians(seed, tensors.size, rows * columns, deviation);
+    tensors.set(name, { dimensions: [columns, rows], values });
+  };
+  matrix('token_embd.weight', dim, vocab);
+  // What is added to the residual stream grows with the number of layers unless it starts smaller.
+  const residual = DEVIATION / Math.sqrt(2 * layers);
+  for (let layer = 0; layer < layers; layer++) {
+    const name = `blk.${layer}`;
+    gain(`${name}.attn_norm.weight`);
+    matrix(`${name}.attn_q.weight`, dim, dim);
+    matrix(`${name}.attn_k.weight`, dim, kvDim);
+    matrix(`${name}.attn_v.weight`, dim, kvDim);
+    matrix(`${name}.attn_output.weight`, dim, dim, residual);
+    gain(`${name}.ffn_norm.weight`);
+    matrix(`${name}.ffn_gate.weight`, dim, hidden);
+    matrix(`${name}.ffn_up.weight`, dim, hidden);
+    matrix(`${name}.ffn_down.weight`, hidden, dim, residual);
+  }
+  gain('output_norm.weight');
+  return memoryWeights(shape.name, new Map([...llamaMetadata(shape, vocab), ...tokenizer]), tensors);
+}
+
+function llamaMetadata(shape: NewModelShape, vocab: number): [string, MetadataValue][] {
+  const text = (value: string): MetadataValue => ({ type: 'string', value });
+  const whole = (value: number): MetadataValue => ({ type: 'uint32', value });
+  return [
+    ['general.architecture', text('llama')],
+    ['general.type', text('model')],
+    ['general.name', text(shape.name)],
+    ['llama.block_count', whole(shape.layers)],
+    ['llama.context_length', whole(shape.contextLength)],
+    ['llama.embedding_length', whole(shape.dim)],
+    ['llama.feed_forward_length', whole(shape.hidden)],
+    ['llama.attention.head_count', whole(shape.heads)],
+    ['llama.attention.head_count_kv', whole(shape.kvHeads)],
+    ['llama.rope.dimension_count', whole(shape.dim / shape.heads)],
+    ['llama.attention.layer_norm_rms_epsilon', { type: 'float32', value: EPSILON }],
+    ['llama.vocab_size', whole(vocab)],
+    ['general.file_type', whole(0)],
+  ];
+}
+
+/** Normal numbers by Box and Muller's transformation, two at a time. */
+function gaussians(seed: number, tensor: number, count: number, deviation: number): Float32Array<ArrayBuffer> {
+  const next = choiceSource(seed, tensor);
+  const uniform = (): number => (next(2 ** 32) + 0.5) / 2 ** 32;
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i += 2) {
+    const radius = deviation * Math.sqrt(-2 * Math.log(uniform()));
+    const angle = 2 * Math.PI * uniform();
+    values[i] = radius * Math.cos(angle);
+    if (i + 1 < count) values[i + 1] = radius * Math.sin(angle);
+  }
+  return values;
+}

@@ -1,0 +1,90 @@
+/** A whole training: from a recipe, data and perhaps a checkpoint to a model, step by step, with somebody watching. */
+import type { LoadTraining, TrainingExecutor } from '../backends/training-types.ts';
+import { throwIfAborted } from '../core/errors.ts';
+import { buildProgram } from '../program/build-program.ts';
+import type { WeightSource } from '../pxi/weight-source.ts';
+import { createTokenizer } from '../tokenizer/tokenizer.ts';
+import { readValues } from './checkpoint.ts';
+import { type DataLine, SequenceEncoder } from './data-file.ts';
+import { differentiate } from './differentiate.ts';
+import { Lessons } from './lessons.ts';
+import type { Recipe } from './recipe.ts';
+import { meanLoss, Trainer, type TrainerState, type TrainingStep } from './trainer.ts';
+
+/** Held-out sequences that are measured at once. */
+const MEASURED = 256;
+
+export interface TrainingReport extends TrainingStep {
+  /** Tokens the step learned from, and since the training (or its continuation) began. */
+  readonly tokens: number;
+  readonly tokensInAll: number;
+  /** Mean loss over what was held out, in nats; in steps that measure it. */
+  readonly heldOutLoss?: number;
+}
+
+export interface TrainModelOptions {
+  readonly recipe: Recipe;
+  /** What the training begins with, or the model of a checkpoint. */
+  readonly base: WeightSource;
+  readonly lines: readonly DataLine[];
+  readonly load: LoadTraining;
+  /** Of a checkpoint, to go on from. */
+  readonly state?: TrainerState;
+  readonly signal?: AbortSignal;
+  /** After each step. What it does is waited for: this is where checkpoints are written. */
+  readonly onStep?: (report: TrainingReport, state: TrainerState) => void | Promise<void>;
+}
+
+/**
+ * Trains until the recipe's last step. Aborted, it ends after the step before: the state it leaves is whole.
+ * Throws `bad-data`, `bad-argument` (a sequence longer than a batch), `aborted`, `not-finite`, and what loading throws.
+ */
+export async function trainModel({
+  recipe,
+  base,
+  lines,
+  load,
+  state,
+  signal,
+  onStep,
+}: TrainModelOptions): Promise<TrainerState> {
+  const program = differentiate(buildProgram(base.head));
+  const encoder = new SequenceEncoder(createTokenizer(base.head.metadata), base.head.metadata);
+  const lessons = new Lessons(
+    lines.map((line) => encoder.encode(line)),
+    recipe,
+  );
+  const executor = await load(program, base, { signal });
+  try {
+    const trainer = new Trainer(executor, state ?? { weights: await trainedWeights(executor, base) }, {
+      schedule: { ...recipe, peak: recipe.learningRate },
+      clipNorm: recipe.clipNorm,
+      adamW: { weightDecay: recipe.weightDecay },
+    });
+    await trainer.restore();
+    const measured = lessons.heldOutBatches(MEASURED);
+    let tokensInAll = 0;
+    while (trainer.state.step < recipe.steps) {
+      throwIfAborted(signal);
+      const batches = lessons.batches(trainer.state.step + 1);
+      const step = await trainer.learn(batches, { signal });
+      const tokens = batches.reduce((sum, { sequences }) => sum + sequences.length, 0);
+      tokensInAll += tokens;
+      const measures = measured.length > 0 && (step.step % recipe.measureEvery === 0 || step.step === recipe.steps);
+      const heldOut = measures ? { heldOutLoss: meanLoss(measured, await executor.losses(measured, { signal })) } : {};
+      await onStep?.({ ...step, tokens, tokensInAll, ...heldOut }, trainer.state);
+    }
+    return trainer.state;
+  } finally {
+    await executor.dispose();
+  }
+}
+
+async function trainedWeights(
+  { program }: TrainingExecutor,
+  base: WeightSource,
+): Promise<Map<string, Float32Array<ArrayBuffer>>> {
+  const weights = new Map<string, Float32Array<ArrayBuffer>>();
+  for (const { weight } of program.gradients) weights.set(weight, await readValues(base, weight));
+  return weights;
+}

@@ -1,0 +1,5 @@
+import { useDriver } from '../src/backends/webgpu/testing.ts';
+import { testGpuGoldenModels } from './gpu-golden-models.ts';
+
+useDriver('swiftshader');
+testGpuGoldenModels('swiftshader');
