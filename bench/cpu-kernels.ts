@@ -53,6 +53,9 @@ async function measure(type: string): Promise<ResultRow> {
     {
       read: async () => assert.equal(first.compare(second), 0),
       one: async () => multiply(large, 1),
+      cached: async () => {
+        for (let i = 0; i < 100; i++) multiply(small, 1);
+      },
       eight: async () => multiply(large, 8),
       many: async () => multiply(small, 128),
     },
@@ -68,6 +71,7 @@ async function measure(type: string): Promise<ResultRow> {
       GweightsPerS: rounded(weights / seconds.one / 1e9),
       GBps: rounded(bytes / seconds.one / 1e9),
       readGBps: rounded(read / 1e9),
+      cachedGweightsPerS: rounded((100 * FEW_ROWS * COLUMNS) / seconds.cached / 1e9),
       tokens8GmaddsPerS: rounded((8 * weights) / seconds.eight / 1e9),
       tokens128GmaddsPerS: rounded((128 * FEW_ROWS * COLUMNS) / seconds.many / 1e9),
     },

@@ -5,7 +5,7 @@
  */
 import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type PluginBuild } from 'esbuild';
 
 const distribution = join(import.meta.dirname, '..', 'packages', 'pixel-llm', 'dist');
 const bundle = join(distribution, 'bundle');
@@ -23,6 +23,7 @@ const { outputFiles, metafile } = await build({
   minify: true,
   legalComments: 'none',
   logLevel: 'warning',
+  plugins: [{ name: 'beside', setup: layBeside }],
 });
 for (const { path, contents } of outputFiles) replace(path, contents);
 for (const name of ['kernels-relaxed.wasm', 'kernels-plain.wasm', 'training-relaxed.wasm', 'training-plain.wasm']) {
@@ -30,6 +31,13 @@ for (const name of ['kernels-relaxed.wasm', 'kernels-plain.wasm', 'training-rela
   renameSync(join(bundle, `${name}.new`), join(bundle, name));
 }
 replace(join(bundle, 'LICENSES.txt'), licenses(Object.keys(metafile.inputs)));
+
+/** In the bundle the other files lie beside the module, whatever its folder is called where it is served from. */
+function layBeside(plugin: PluginBuild): void {
+  plugin.onLoad({ filter: /core[\\/]asset-urls\.js$/ }, ({ path }) => ({
+    contents: readFileSync(path, 'utf8').replaceAll("'../bundle/", "'./"),
+  }));
+}
 
 function replace(path: string, contents: string | Uint8Array): void {
   writeFileSync(`${path}.new`, contents);

@@ -25,7 +25,7 @@ for (const { set, file, features } of modules) {
     '--noAssert',
     '--importMemory',
     '--memoryBase',
-    '64',
+    '256',
     '--enable',
     'simd',
     ...features,

@@ -1,4 +1,12 @@
 /** The public entry of the coach. What is exported here is kept stable; nothing imports deeper. */
+export { type CreateAgentsOptions, createAgents } from './agents/create-agents.ts';
+export { type AgentPrices, createPriceList, type PriceListOptions } from './agents/price-list.ts';
+export {
+  isNearThreshold,
+  medianReview,
+  type ReviewMaterial,
+  reviewRequest,
+} from './agents/review-request.ts';
 export type {
   Agent,
   AgentAnswer,
@@ -10,6 +18,8 @@ export type {
   Team,
 } from './agents/types.ts';
 export { AGENT_KINDS, FINISH_REASONS } from './agents/types.ts';
+export type * from './config/config.ts';
+export { configJsonSchema, type LoadedConfig, loadConfig, parseConfig } from './config/load-config.ts';
 export {
   COACH_ERROR_CODES,
   CoachError,
@@ -18,6 +28,12 @@ export {
   isCoachError,
 } from './core/errors.ts';
 export { type Amount, amountOfDollars, formatAmount, NANO_DOLLARS } from './core/money.ts';
+export { type ApproveOptions, approveTask } from './loop/approve.ts';
+export { recover, runCoach } from './loop/coach.ts';
+export type { CallEvent, LoopEvent, LoopOptions, MoneyLimits, RunSummary } from './loop/options.ts';
+export { PRICE_TABLE } from './money/price-table.ts';
+export type { Pricing } from './money/pricing.ts';
+export type { TestSettings } from './proof/run-tests.ts';
 export { parseRoadmap, ROADMAP_FILES, readRoadmap, tasksOfRoadmap } from './roadmap/read-roadmap.ts';
 export { type Roadmap, type RoadmapPhase, type RoadmapTask, roadmapJsonSchema } from './roadmap/schema.ts';
 export { type BubblewrapOptions, createBubblewrap } from './sandbox/bubblewrap.ts';
@@ -34,18 +50,5 @@ export {
   COST_SCOPES,
   TASK_ACTIONS,
 } from './store/types.ts';
-export { type Block, type Edit, type ParsedAnswer, parseAnswer } from './workspace/answer.ts';
-export { type AppliedChange, applyEdits, type ChangeLimits } from './workspace/apply.ts';
-export { branchTip, createBranch, diffOf, mergeCommits, moveBranch, writeCommit } from './workspace/commit.ts';
-export { type ExportedTree, type ExportOptions, exportTree } from './workspace/export.ts';
-export { createPathRules, type PathRules, PROTECTED_PATHS, TEST_PATHS } from './workspace/path-rules.ts';
-export {
-  isAncestor,
-  openRepository,
-  openSnapshot,
-  type Repository,
-  resolveCommit,
-  type Snapshot,
-  type TreeEntry,
-} from './workspace/repository.ts';
-export { syntaxProblems } from './workspace/syntax.ts';
+export { PROTECTED_PATHS, TEST_PATHS } from './workspace/path-rules.ts';
+export { openRepository, type Repository } from './workspace/repository.ts';

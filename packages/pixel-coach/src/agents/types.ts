@@ -56,6 +56,8 @@ export interface Agent {
   readonly paid: boolean;
   /** Input and output together, in tokens; undefined when nobody knows. */
   readonly contextTokens: number | undefined;
+  /** The longest answer that the configuration allows it: what a request should ask for, and what is reserved. */
+  readonly maxOutputTokens: number;
   availability(signal?: AbortSignal): Promise<Availability>;
   /** An upper estimate of the tokens of a text, for reservations and context checks. */
   countTokens(text: string): number;

@@ -8,6 +8,7 @@
 export const COACH_ERROR_CODES = {
   aborted: 'The work was stopped by its AbortSignal.',
   'bad-argument': 'A function or command was given a value it cannot use.',
+  'no-config': 'There is no configuration file; "pixel-coach init" makes one.',
   'bad-config': 'The configuration file has a value that is not allowed; the message names its path.',
   'bad-roadmap': 'The roadmap file has a value that is not allowed, or tasks that depend on each other in a circle.',
   'unknown-task': 'There is no task of that id.',

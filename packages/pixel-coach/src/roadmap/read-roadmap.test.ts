@@ -69,7 +69,7 @@ describe('A roadmap', () => {
   });
 });
 
-test('coach.schema.json, for editors, is what the schema says (node scripts/coach-schema.ts writes it)', () => {
+test('coach.schema.json, for editors, is what the schema says (scripts/write-schemas.ts writes it)', () => {
   const published = readFileSync(new URL('../../coach.schema.json', import.meta.url), 'utf8');
   assert.deepEqual(JSON.parse(published), roadmapJsonSchema());
 });

@@ -56,6 +56,12 @@ describe('The bubblewrap sandbox', { skip }, () => {
     assert.equal((await node('console.log(process.version)')).output.trim(), process.version);
   });
 
+  test('tells a command that fails from a sandbox that does not start, whatever the command prints', async () => {
+    const { exitCode, output } = await shell("echo 'bwrap: I am the sandbox'; exit 1");
+    assert.deepEqual([exitCode, output], [1, 'bwrap: I am the sandbox\n']);
+    await assert.rejects(run(['true'], { folder: '/nowhere' }), { code: 'sandbox-failed', message: /\/nowhere/ });
+  });
+
   test('makes the command an ordinary user without any capability, of which the machine knows nothing', async () => {
     const { output } = await shell('id -u; grep -E "^(Cap(Prm|Eff|Bnd)|NoNewPrivs|Seccomp):" /proc/self/status');
     const [user, ...facts] = output.trim().split('\n');
@@ -199,6 +205,27 @@ describe('The bubblewrap sandbox', { skip }, () => {
     const { cut, milliseconds } = await shell('sleep 60', { signal: controller.signal });
     assert.equal(cut, 'aborted');
     assert.ok(milliseconds < 5000);
+  });
+
+  test('holds as well for a coach that is an ordinary user', {
+    skip: process.getuid?.() !== 0 && 'the other tests are run as one',
+  }, async () => {
+    const script = `import { createBubblewrap } from ${JSON.stringify(new URL('./bubblewrap.ts', import.meta.url).href)};
+      const command = 'id -u; grep ^CapEff /proc/self/status; (echo x > /work/x) 2>&1; (unshare -U true) 2>&1; cat /etc/shadow 2>&1; echo ok > /tmp/a; cat /tmp/a';
+      console.log(JSON.stringify(await createBubblewrap().run({ argv: ['sh', '-c', command], folder: '/usr/share' })));`;
+    const parameters = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath];
+    const flags = ['--conditions=pixel-llm-source', '--input-type=module', '-e', script];
+    const { stdout, stderr } = spawnSync('setpriv', [...parameters, ...flags], {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, HOME: '/tmp' },
+    });
+    assert.equal(stderr, '');
+    const { exitCode, output }: SandboxResult = JSON.parse(stdout);
+    assert.equal(exitCode, 0, output);
+    assert.match(
+      output,
+      /^1000\nCapEff:\t0{16}\n.*Read-only file system\n.*(not permitted|No space left).*\n.*No such file.*\nok\n$/,
+    );
   });
 
   test('dies with a coach that is killed', async () => {

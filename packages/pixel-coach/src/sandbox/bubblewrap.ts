@@ -15,6 +15,7 @@ import {
   BASE_ENVIRONMENT,
   DEFAULT_LIMITS,
   NODE_FOLDER,
+  type ReadOnlyMount,
   type Sandbox,
   type SandboxAvailability,
   type SandboxCommand,
@@ -63,8 +64,13 @@ async function runIn(
   try {
     const argv = [program, ...bubblewrapArguments(command, limits, { gpu, folder, filter: filter !== undefined })];
     const { input = '', signal } = command;
-    const result = await supervise({ argv, input, limits, extraFile: filter, signal });
-    if (result.cut === null && result.exitCode !== 0 && /^bwrap: /m.test(result.output))
+    let status = '';
+    const onStatus = (text: string): void => {
+      status += text;
+    };
+    const result = await supervise({ argv, input, limits, extraFile: filter, onStatus, signal });
+    // bubblewrap tells an exit code only of a command that it did start; what the command prints says nothing.
+    if (result.cut === null && result.exitCode !== 0 && !status.includes('exit-code'))
       throw new CoachError('sandbox-failed', `bubblewrap did not start: ${firstLine(result.output)}`);
     return result;
   } finally {
@@ -91,14 +97,14 @@ export function bubblewrapArguments(
   ];
   return [
     ...['--die-with-parent', '--new-session', '--unshare-pid', '--unshare-net', '--unshare-ipc', '--unshare-uts'],
-    ...['--unshare-cgroup-try', '--hostname', 'sandbox'],
+    ...['--unshare-cgroup-try', '--hostname', 'sandbox', '--json-status-fd', '4'],
     // Root's bubblewrap mounts as root and setpriv below takes root away; everybody else's needs a user namespace to mount at all.
     ...(root ? [] : ['--unshare-user', '--disable-userns', '--uid', `${user}`, '--gid', `${user}`]),
     ...(filter ? ['--seccomp', '3'] : []),
     '--clearenv',
     ...Object.entries({ ...BASE_ENVIRONMENT, ...environment }).flatMap(([name, value]) => ['--setenv', name, value]),
     // Made on the way to something below, they would be closed to everybody but root.
-    ...['/etc', dirname(NODE_FOLDER)].flatMap((path) => ['--perms', '0755', '--dir', path]),
+    ...['/etc', dirname(NODE_FOLDER), ...foldersAbove(mounts)].flatMap((path) => ['--perms', '0755', '--dir', path]),
     ...systemMounts(),
     ...accounts(folder, user),
     ...['--ro-bind', dirname(process.execPath), NODE_FOLDER],
@@ -113,6 +119,11 @@ export function bubblewrapArguments(
     ...limitsCommand(limits),
     ...argv,
   ];
+}
+
+function foldersAbove(mounts: readonly ReadOnlyMount[]): string[] {
+  const outside = mounts.filter(({ target }) => !target.startsWith(`${WORK_FOLDER}/`));
+  return [...new Set(outside.map(({ target }) => dirname(target)))];
 }
 
 function dropRoot(user: number): string[] {

@@ -16,21 +16,23 @@ export interface SupervisedProcess {
   readonly argv: readonly string[];
   readonly input: string;
   readonly limits: SandboxLimits;
-  /** An open file that the process finds as descriptor 3. */
+  /** An open file that the process finds as descriptor 3. Descriptor 4 is a pipe that `onStatus` hears. */
   readonly extraFile?: number | undefined;
+  readonly onStatus?: ((text: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Ends what killing the process does not reach: a container. */
   readonly afterKill?: (() => void) | undefined;
 }
 
 export async function supervise(options: SupervisedProcess): Promise<SandboxResult> {
-  const { argv, input, limits, extraFile, signal, afterKill } = options;
+  const { argv, input, limits, extraFile, onStatus, signal, afterKill } = options;
   const begun = performance.now();
   const child = spawn(argv[0] ?? '', argv.slice(1), {
-    stdio: ['pipe', 'pipe', 'pipe', ...(extraFile === undefined ? [] : [extraFile])],
+    stdio: ['pipe', 'pipe', 'pipe', extraFile ?? 'ignore', onStatus === undefined ? 'ignore' : 'pipe'],
     detached: true,
     env: { PATH: process.env.PATH },
   });
+  child.stdio[4]?.on('data', (chunk: Buffer) => onStatus?.(chunk.toString('utf8')));
   let cut: SandboxCut | null = null;
   const stop = (why: SandboxCut): void => {
     if (cut !== null) return;

@@ -85,6 +85,8 @@ export interface TestOutcome {
   /** Numbers of tests as the coach's reporter counted them; null where the command has no such reporter. */
   readonly counted: { readonly passed: number; readonly failed: number; readonly skipped: number } | null;
   readonly milliseconds: number;
+  /** The tests that models see passed and the hidden ones failed: the output is for people only. */
+  readonly hidden?: true;
 }
 
 export interface Attempt {

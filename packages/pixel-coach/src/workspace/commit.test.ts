@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { repositoryOf } from '../../test/repository-of.ts';
-import { branchTip, createBranch, diffOf, mergeCommits, moveBranch, writeCommit } from './commit.ts';
+import { branchTip, diffOf, mergeCommits, moveBranch, writeCommit } from './commit.ts';
 import { exportTree } from './export.ts';
 import { isAncestor, openRepository, openSnapshot, resolveCommit } from './repository.ts';
 
@@ -25,7 +25,7 @@ describe('A change', () => {
       { path: 'sub/c.txt', content: null },
       { path: 'new/d e"ü.txt', content: 'd' },
     ];
-    await createBranch(made.repository, 'coach/run', base);
+    moveBranch(made.repository, 'coach/run', base, base);
     const commit = await writeCommit(made.repository, snapshot, files, 'Title\n\nCoach-Task: t\n');
     moveBranch(made.repository, 'coach/run', commit, base);
     assert.deepEqual([made.git('status', '--porcelain'), made.git('rev-parse', 'main')], before);
@@ -54,8 +54,7 @@ describe('A change', () => {
     using made = await repositoryOf(FILES);
     const base = made.git('rev-parse', 'HEAD');
     const other = made.commit({ 'a.txt': 'x' });
-    await createBranch(made.repository, 'coach/run', base);
-    await assert.rejects(createBranch(made.repository, 'coach/run', base), { code: 'git' });
+    moveBranch(made.repository, 'coach/run', base, base);
     assert.throws(() => moveBranch(made.repository, 'coach/run', other, other), { code: 'git' });
     for (const branch of ['main', 'coach/../main', 'coach/a b'])
       assert.throws(() => moveBranch(made.repository, branch, other, other), { code: 'bad-argument' });
@@ -97,7 +96,7 @@ describe('A change', () => {
       { path: '.gitattributes', content: '* filter=evil diff=evil\n' },
       { path: 'a.txt', content: 'b\n' },
     ];
-    await createBranch(repository, 'coach/run', base);
+    moveBranch(repository, 'coach/run', base, base);
     await diffOf(repository, snapshot, files);
     const commit = await writeCommit(repository, snapshot, files, 'm');
     moveBranch(repository, 'coach/run', commit, base);

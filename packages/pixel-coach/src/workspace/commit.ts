@@ -70,14 +70,9 @@ export async function branchTip({ folder }: Repository, branch: string): Promise
   return gitLine(folder, ['rev-parse', '--verify', '--quiet', `${refOf(branch)}^{commit}`]).catch(() => undefined);
 }
 
-/** Creates a branch of the coach at `commit`; it must not exist. */
-export async function createBranch({ folder }: Repository, branch: string, commit: string): Promise<void> {
-  await git(folder, ['update-ref', refOf(branch), commit, NOTHING]);
-}
-
 /**
  * Moves a branch of the coach from `expected` to `commit`, or throws `git` and moves nothing: somebody else moved it, or somebody has
- * it checked out, and their files would no longer be what their branch says.
+ * it checked out, and their files would no longer be what their branch says. A branch that is not there yet begins at `expected`.
  */
 export function moveBranch({ folder }: Repository, branch: string, commit: string, expected: string): void {
   const ref = refOf(branch);
@@ -87,7 +82,8 @@ export function moveBranch({ folder }: Repository, branch: string, commit: strin
       'git',
       `The branch ${branch} is checked out; check out another one, so that the coach can add to it.`,
     );
-  gitNow(folder, ['update-ref', ref, commit, expected]);
+  const exists = gitNow(folder, ['for-each-ref', '--format=%(objectname)', ref]) !== '';
+  gitNow(folder, ['update-ref', ref, commit, exists ? expected : NOTHING]);
 }
 
 async function writeTree(

@@ -22,7 +22,7 @@ export function syntaxProblems(files: readonly ChangedFile[]): string[] {
 }
 
 /** TypeScript with its types blanked out, so that every remaining character stands where it stood. */
-function withoutTypes(source: string): string {
+export function withoutTypes(source: string): string {
   // The function is marked experimental, and says so to whoever reads the terminal, who cannot do anything about it.
   const { emitWarning } = process;
   process.emitWarning = () => {};
@@ -33,7 +33,7 @@ function withoutTypes(source: string): string {
   }
 }
 
-function parseJavaScript(source: string): ReturnType<typeof parse> {
+export function parseJavaScript(source: string): ReturnType<typeof parse> {
   const options = { ecmaVersion: 'latest', allowHashBang: true, locations: true } as const;
   try {
     return parse(source, { ...options, sourceType: 'module' });

@@ -64,11 +64,13 @@ export interface SamplingSettings {
   readonly position: number;
   /** Return this many of the likeliest tokens with their log-probabilities. At most 256, unless `wholeVocabulary`. */
   readonly topLogprobs: number;
+  /** The token is all that is asked for: its `logprob`, a sum over the whole vocabulary, may be left out. */
+  readonly withoutLogprob?: boolean;
 }
 
 export interface SampledToken {
   readonly token: number;
-  /** ln p of the token under the model's own distribution (temperature 1, before penalties). */
+  /** ln p of the token under the model's own distribution (temperature 1, before penalties). NaN if it was not asked for. */
   readonly logprob: number;
   /** The likeliest tokens, best first, under the same distribution. */
   readonly top: readonly (readonly [token: number, logprob: number])[];

@@ -29,6 +29,8 @@ export interface KeptModel {
 export interface CleanOptions {
   /** These models, by the URL they came from. */
   readonly urls?: readonly (string | URL)[] | undefined;
+  /** These models, as `listKeptModels` names them. */
+  readonly keys?: readonly string[] | undefined;
   /** What was not used for so many days. */
   readonly olderThanDays?: number | undefined;
   readonly all?: boolean | undefined;
@@ -78,12 +80,13 @@ export async function listKeptModels(): Promise<readonly KeptModel[]> {
  */
 export async function cleanKeptModels({
   urls,
+  keys,
   olderThanDays,
   all = false,
 }: CleanOptions = {}): Promise<readonly KeptModel[]> {
-  const keys = urls?.map((url) => parseModelUrl(new URL(url, globalThis.location?.href).href).key);
+  const named = urls?.map((url) => parseModelUrl(new URL(url, globalThis.location?.href).href).key);
   const isChosen = ({ key, isWhole, lastUsed }: KeptModel): boolean => {
-    if (keys) return keys.includes(key);
+    if (keys ?? named) return keys?.includes(key) === true || named?.includes(key) === true;
     const days = olderThanDays ?? (isWhole ? undefined : STALE_PART_DAYS);
     return all || (days !== undefined && Date.now() - Date.parse(lastUsed) >= days * DAY_MILLISECONDS);
   };

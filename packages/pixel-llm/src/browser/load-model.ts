@@ -41,11 +41,26 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
 }
 
 async function loadInWorker(source: ModelSource, assets: AssetUrls, options: LoadModelOptions): Promise<Model> {
-  const { signal, onProgress, onNote, keep = true, check = false, device, threads, contextLength, sequences } = options;
+  const {
+    signal,
+    onProgress,
+    onNote,
+    keep = true,
+    check = false,
+    device,
+    threads,
+    gpuAdapter,
+    contextLength,
+    sequences,
+  } = options;
   const client = new EngineClient({ assets, onNote });
   try {
     const sent = sentSource(source, (object) => client.share(object));
-    const given = { assets, source: sent, options: { device, threads, contextLength, sequences, keep, check } };
+    const given = {
+      assets,
+      source: sent,
+      options: { device, threads, gpuAdapter, contextLength, sequences, keep, check },
+    };
     return new WorkerModel(client, await client.call('load', given, { signal, onProgress }));
   } catch (error) {
     client.dispose();

@@ -27,6 +27,7 @@ export type SentSource =
 interface SentLoadOptions {
   readonly device?: 'auto' | DeviceName | undefined;
   readonly threads?: number | undefined;
+  readonly gpuAdapter?: string | undefined;
   readonly contextLength?: number | undefined;
   readonly sequences?: number | undefined;
   /** Keep a model from a URL in the browser's storage. */

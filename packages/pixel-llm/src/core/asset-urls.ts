@@ -1,7 +1,7 @@
 /**
  * The one place that knows where the files lie which a page fetches by itself: the worker with the engine in it, and the kernels.
- * Each stands as a literal `new URL(..., import.meta.url)`, which is what bundlers look for; the path is right from every folder of
- * dist/, the bundle's own too. Node reads its files itself (backends/wasm/node.ts).
+ * Each stands as a literal `new URL(..., import.meta.url)`, which is what bundlers look for; the path is right from every
+ * folder of dist/, and in the bundle itself scripts/build-bundle.ts makes it right. Node reads its files itself (backends/wasm/node.ts).
  */
 export interface AssetUrls {
   /** The engine as one module that imports nothing: workers know no import maps. */

@@ -65,6 +65,7 @@ export function createSampler(options: SamplingOptions, vocab: number): Sampler 
     settingsAfter: (context) => ({
       ...fixed,
       topLogprobs: Math.min(logprobs, vocab),
+      withoutLogprob: options.logprobs === undefined,
       position: context.length,
       recentTokens: Int32Array.from(penalizes ? context.slice(-repeatWindow) : []),
     }),

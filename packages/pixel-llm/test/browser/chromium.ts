@@ -43,7 +43,7 @@ const PAGE = `<!doctype html><title>test</title>
 /** What tests of a file share: one browser with storage that lasts, and one server of pages and files. */
 interface TestBrowser {
   readonly server: FileServer;
-  /** A page with the library as `globalThis.pixel`; isolated unless said otherwise. */
+  /** A page with the library as `globalThis.pixel`, isolated unless said otherwise; or any other page, by its path or URL. */
   openPage(options?: { readonly isIsolated?: boolean; readonly path?: string }): Promise<Page>;
 }
 
@@ -84,7 +84,7 @@ export function browserTests(): (title: string, body: TestBody) => void {
         const page = await browser.newPage();
         pages.push(page);
         page.on('pageerror', (error) => context.diagnostic(`page error: ${error.message}`));
-        await page.goto(server.url(path));
+        await page.goto(/^http:/.test(path) ? path : server.url(path));
         if (path === 'page.html') await page.waitForFunction('globalThis.pixel');
         return page;
       };

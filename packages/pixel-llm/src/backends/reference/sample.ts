@@ -19,13 +19,12 @@ import type { SampledToken, SamplingSettings } from '../types.ts';
 import { likeliest } from './likeliest.ts';
 import { logSumExp } from './softmax.ts';
 
-const CANDIDATES = 256;
+/** How many of the likeliest tokens are looked at, unless all are. */
+export const CANDIDATES = 256;
 
 /** logits [vocab] -> a token. Settings have passed checkSampling. Throws `not-finite`. */
 export function sampleRow(logits: Float32Array, settings: SamplingSettings): SampledToken {
-  if (!logits.every((logit) => logit < Infinity)) {
-    throw new PixelError('not-finite', 'The model computed logits that are not numbers: its weights are unusable.');
-  }
+  if (!logits.every((logit) => logit < Infinity)) throw unusableLogits();
   const most = settings.wholeVocabulary ? logits.length : CANDIDATES;
   const total = logSumExp(logits);
   const token = choose(adjust(logits, settings), settings, most);
@@ -33,16 +32,31 @@ export function sampleRow(logits: Float32Array, settings: SamplingSettings): Sam
   return { token, logprob: logits[token]! - total, top: top.map((id) => [id, logits[id]! - total]) };
 }
 
-/** Steps 2 and 3. */
+export function unusableLogits(): PixelError {
+  return new PixelError('not-finite', 'The model computed logits that are not numbers: its weights are unusable.');
+}
+
+export function nothingLeft(): PixelError {
+  return new PixelError('not-finite', 'No token is left to choose from: the bias forbids them all.');
+}
+
 function adjust(logits: Float32Array, settings: SamplingSettings): Float64Array {
   const adjusted = Float64Array.from(logits);
-  for (const [token, bias] of settings.bias) adjusted[token]! += bias;
+  for (const [token, logit] of adjustments(logits, settings)) adjusted[token] = logit;
+  return adjusted;
+}
+
+/** Steps 2 and 3: the logits of the tokens that a bias or a penalty changes. */
+export function adjustments(logits: Float32Array, settings: SamplingSettings): Map<number, number> {
+  const adjusted = new Map<number, number>();
+  const logitOf = (token: number): number => adjusted.get(token) ?? logits[token]!;
+  for (const [token, bias] of settings.bias) adjusted.set(token, logitOf(token) + bias);
   const counts = new Map<number, number>();
   for (const token of settings.recentTokens) counts.set(token, (counts.get(token) ?? 0) + 1);
   for (const [token, count] of counts) {
-    const logit = adjusted[token]!;
+    const logit = logitOf(token);
     const repeated = logit > 0 ? logit / settings.repeatPenalty : logit * settings.repeatPenalty;
-    adjusted[token] = repeated - count * settings.frequencyPenalty - settings.presencePenalty;
+    adjusted.set(token, repeated - count * settings.frequencyPenalty - settings.presencePenalty);
   }
   return adjusted;
 }
@@ -51,16 +65,18 @@ function adjust(logits: Float32Array, settings: SamplingSettings): Float64Array 
 function choose(adjusted: Float64Array, settings: SamplingSettings, most: number): number {
   const [first] = likeliest(adjusted, 1);
   const largest = first === undefined ? -Infinity : adjusted[first]!;
-  if (first === undefined || !Number.isFinite(largest)) {
-    throw new PixelError('not-finite', 'No token is left to choose from: the bias forbids them all.');
-  }
+  if (first === undefined || !Number.isFinite(largest)) throw nothingLeft();
   if (settings.temperature === 0) return first;
   const scaled = adjusted.map((logit) => (logit - largest) / settings.temperature);
   const total = logSumExp(scaled);
   const candidates = likeliest(scaled, most);
   const probabilities = candidates.map((token) => Math.exp(scaled[token]! - total));
-  const kept = probabilities.slice(0, keptCount(probabilities, settings));
-  return candidates[draw(kept, settings)]!;
+  return candidates[drawFrom(probabilities, settings)]!;
+}
+
+/** Steps 6 and 7: an index into the candidates' probabilities, likeliest first. */
+export function drawFrom(probabilities: readonly number[], settings: SamplingSettings): number {
+  return draw(probabilities.slice(0, keptCount(probabilities, settings)), settings);
 }
 
 /** Step 6: how many of the candidates, likeliest first, pass all filters. */

@@ -10,6 +10,7 @@ import { type KernelBuild, KernelModule, supportedBuild } from './kernel-module.
 import { type CachePages, headPageBytes } from './kv-cache.ts';
 import { loadShares } from './load-shares.ts';
 import { LocalTeam } from './local-team.ts';
+import { LogitSampler } from './logit-sampler.ts';
 import { packedBytes } from './packed-formats.ts';
 import { cpuPlatform } from './platform.ts';
 import type { Team } from './team.ts';
@@ -60,8 +61,10 @@ export function createCpuBackend({
       for (const weight of checked.weights) checkTensor(weight, source);
       for (const line of wideningNotes(placeWeights(checked))) onNote?.(line);
       const pages = { pageCount, pageTokens, kvType };
-      const team = await loadTeam({ program: checked, source, pages, build, threads, options });
-      return new CpuExecutor(checked, team, pages);
+      const compiled = await cpuPlatform(webPlatform).compileKernels(build, 'kernels');
+      const sampler = new LogitSampler(new KernelModule(compiled));
+      const team = await loadTeam({ program: checked, source, pages, compiled, threads, options });
+      return new CpuExecutor({ program: checked, team, sampler, pages });
     },
   };
 }
@@ -73,14 +76,13 @@ interface TeamParts {
   readonly program: Program;
   readonly source: WeightSource;
   readonly pages: CachePages;
-  readonly build: KernelBuild;
+  readonly compiled: WebAssembly.Module;
   readonly threads: number;
   readonly options: LoadOptions;
 }
 
 /** On any failure nothing stays behind. */
-async function loadTeam({ program, source, pages, build, threads, options }: TeamParts): Promise<Team> {
-  const compiled = await cpuPlatform(webPlatform).compileKernels(build, 'kernels');
+async function loadTeam({ program, source, pages, compiled, threads, options }: TeamParts): Promise<Team> {
   const plan = planThreads(program, threads);
   const placements = placeWeights(program);
   const { startWorker } = cpuPlatform(webPlatform);

@@ -6,9 +6,16 @@ import { PixelError, throwIfAborted } from '../../core/errors.ts';
 import type { OpOf, Program } from '../../program/program.ts';
 import { checkBatch } from '../check-batch.ts';
 import { checkIds } from '../check-ids.ts';
-import { sampleRow } from '../reference/sample.ts';
 import type { Batch, Executor, SampledToken, StepOptions, StepResult } from '../types.ts';
+import type { LogitSampler } from './logit-sampler.ts';
 import type { Team } from './team.ts';
+
+interface ExecutorParts {
+  readonly program: Program;
+  readonly team: Team;
+  readonly sampler: LogitSampler;
+  readonly pages: { readonly pageCount: number; readonly pageTokens: number };
+}
 
 export class CpuExecutor implements Executor {
   readonly device = 'cpu';
@@ -16,16 +23,19 @@ export class CpuExecutor implements Executor {
   readonly pageTokens: number;
   readonly pageCount: number;
   readonly #team: Team;
+  readonly #sampler: LogitSampler;
   readonly #sample: OpOf<'sample'> | undefined;
   #isDisposed = false;
   /** Steps run one after another, in the order of the calls. */
   #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(program: Program, team: Team, { pageCount, pageTokens }: { pageCount: number; pageTokens: number }) {
+  constructor({ program, team, sampler, pages }: ExecutorParts) {
+    const { pageCount, pageTokens } = pages;
     this.program = program;
     this.pageCount = pageCount;
     this.pageTokens = pageTokens;
     this.#team = team;
+    this.#sampler = sampler;
     this.#sample = program.ops.find((op) => op.op === 'sample');
   }
 
@@ -79,7 +89,7 @@ export class CpuExecutor implements Executor {
     const values = new Map<string, Float32Array | Int32Array>();
     for (const name of readBack) {
       const ids = batch.sampling ? sampled.map(({ token }) => token) : Array.from(batch.outputEntries, () => -1);
-      values.set(name, name === sampledName ? Int32Array.from(ids) : computed.get(name)!);
+      values.set(name, name === sampledName ? Int32Array.from(ids) : computed.get(name)!.slice());
     }
     return { sampled, values };
   }
@@ -87,6 +97,8 @@ export class CpuExecutor implements Executor {
   #sampleFrom(logits: Float32Array | Int32Array | undefined, { sampling }: Batch): SampledToken[] {
     if (!sampling || !(logits instanceof Float32Array)) return [];
     const width = logits.length / sampling.length;
-    return sampling.map((settings, row) => sampleRow(logits.subarray(row * width, (row + 1) * width), settings));
+    return sampling.map((settings, row) =>
+      this.#sampler.sample(logits.subarray(row * width, (row + 1) * width), settings),
+    );
   }
 }

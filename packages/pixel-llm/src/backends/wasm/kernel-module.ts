@@ -5,13 +5,18 @@ import { PixelError } from '../../core/errors.ts';
 
 export type KernelBuild = 'relaxed' | 'plain';
 
+/** What probeDot (assembly/dot.ts) finds: sums of four products, of unsigned or signed 8-bit weights, in one instruction; or of two. */
+export type DotKind = 'pairs' | 'unsigned' | 'signed';
+
+const DOT_KINDS: readonly DotKind[] = ['pairs', 'unsigned', 'signed'];
+
 /** What runs models (assembly/kernels.ts), and what trains them (assembly/training.ts). */
 export type KernelSet = 'kernels' | 'training';
 
 /** Every kernel takes and returns numbers: byte addresses, counts, factors. */
 export type Kernel = (...operands: number[]) => number;
 
-/** Bytes at the start of memory that the kernels use themselves: 64 of scratch, then their constants. */
+/** Bytes at the start of memory that the kernels use themselves: 256 of scratch, then their constants. */
 const KERNEL_SCRATCH = 1024;
 
 /** Bytes after the last weight that product kernels may touch (and ignore). */
@@ -27,10 +32,8 @@ export function supportedBuild(): KernelBuild {
 /** An instance of the kernels. Memory only grows; views of it end when it does, so take them from here. */
 export class KernelModule {
   readonly memory: WebAssembly.Memory;
-  /** 8-bit weights need one integer product on this machine instead of two. */
-  readonly hasWideDot: boolean;
-  /** Products with several tokens are faster by pairs of 16 bits on this machine. */
-  readonly hasPairDot: boolean;
+  /** How this machine multiplies integers best. */
+  readonly dotKind: DotKind;
   readonly #kernels: WebAssembly.Exports;
   #u8: Uint8Array<ArrayBuffer>;
   #f32: Float32Array<ArrayBuffer>;
@@ -45,8 +48,7 @@ export class KernelModule {
     this.#u8 = new Uint8Array(this.memory.buffer);
     this.#f32 = new Float32Array(this.memory.buffer);
     this.#i32 = new Int32Array(this.memory.buffer);
-    this.hasWideDot = this.kernel('probeWideDot')(0) === 1;
-    this.hasPairDot = this.kernel('probePairs')() === 1;
+    this.dotKind = DOT_KINDS[this.kernel('probeDot')(0)] ?? 'pairs';
   }
 
   /** The kernel of that name. Throws `bad-argument`. */

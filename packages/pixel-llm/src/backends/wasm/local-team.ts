@@ -3,7 +3,7 @@ import { throwIfAborted } from '../../core/errors.ts';
 import type { Program } from '../../program/program.ts';
 import type { Batch } from '../types.ts';
 import type { KernelModule } from './kernel-module.ts';
-import type { Team } from './team.ts';
+import type { Team, Values } from './team.ts';
 import type { ThreadPlan } from './thread-plan.ts';
 import type { ThreadShare } from './thread-share.ts';
 import { rowCount } from './value-arena.ts';
@@ -24,12 +24,8 @@ export class LocalTeam implements Team {
     this.#share = share;
   }
 
-  async run(
-    batch: Batch,
-    wanted: readonly string[],
-    signal: AbortSignal | undefined,
-  ): Promise<Map<string, Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>> {
-    const values = new Map<string, Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>();
+  async run(batch: Batch, wanted: readonly string[], signal: AbortSignal | undefined): Promise<Values> {
+    const values: Values = new Map();
     const share = this.#share!;
     share.begin(batch);
     for (const name of this.#program.inputs)

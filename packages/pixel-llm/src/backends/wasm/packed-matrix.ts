@@ -3,7 +3,7 @@
  * multiplied with activations, or read row by row where it is an embedding table.
  */
 import { PixelError } from '../../core/errors.ts';
-import type { Kernel, KernelModule } from './kernel-module.ts';
+import type { DotKind, Kernel, KernelModule } from './kernel-module.ts';
 import { type PackedFormat, packedBytes, panelBytes } from './packed-formats.ts';
 
 /** Where a product finds its operands and leaves its result: byte addresses. */
@@ -42,8 +42,9 @@ export class PackedMatrix {
     this.#module = module;
     this.#address = module.take(packedBytes(format, rows, columns));
     this.#pack = module.kernel(`pack${name}`);
-    this.#product = module.kernel(`product${name}${name === 'Q8_0' && !module.hasWideDot ? 'Split' : ''}`);
-    if (format.isInteger) this.#tiles = module.kernel(`tiles${name}${hasPairs(module, name) ? 'Pairs' : ''}`);
+    const way = format.isInteger && sumsInPairs(name, module.dotKind) ? 'Pairs' : '';
+    this.#product = module.kernel(`product${name}${way}`);
+    if (format.isInteger) this.#tiles = module.kernel(`tiles${name}${way}`);
     this.#row = module.kernel(`row${name}`);
   }
 
@@ -115,9 +116,9 @@ export class PackedMatrix {
   }
 }
 
-/** 8-bit weights need them, too, where the relaxed dot product takes them for signed. */
-function hasPairs(module: KernelModule, name: string): boolean {
-  return module.hasPairDot || (name === 'Q8_0' && !module.hasWideDot);
+/** Only unsigned sums of four take weights of 8 bits; those of fewer do as well where sums are signed. */
+function sumsInPairs(name: string, kind: DotKind): boolean {
+  return kind === 'pairs' || (kind === 'signed' && name === 'Q8_0');
 }
 
 /** Four rows of a plane, to the next multiple of 64. */

@@ -46,13 +46,14 @@ void test('products come out the same whichever way a machine multiplies', () =>
     const type = typeNamed(name);
     const blocks = randomBlocks(type, (24 * 512) / type.blockElements);
     const x = randomFloats(TOKENS * 512);
-    const found = [true, false].map((isPairs) => {
+    const found = (['pairs', 'signed', 'unsigned'] as const).flatMap((kind) => {
       const module = kernels('relaxed');
-      Object.defineProperty(module, 'hasPairDot', { value: isPairs });
-      if (!isPairs) Object.defineProperty(module, 'hasWideDot', { value: false });
-      return multiply(module, packed(module, type, blocks, 24, 512), x);
+      // Only where a machine says so are sums of four of 8-bit weights exact.
+      if (kind === 'unsigned' && name === 'Q8_0' && module.dotKind !== 'unsigned') return [];
+      Object.defineProperty(module, 'dotKind', { value: kind });
+      return [multiply(module, packed(module, type, blocks, 24, 512), x)];
     });
-    assert.deepEqual(found[0], found[1], name);
+    for (const result of found) assert.deepEqual(result, found[0], name);
   }
 });
 

@@ -2,15 +2,16 @@
 import type { PixelError } from '../../core/errors.ts';
 import type { Batch } from '../types.ts';
 
+export type Values = Map<string, Float32Array | Int32Array>;
+
 export interface Team {
   /** Why it cannot compute any more: `device-lost`. */
   readonly loss?: PixelError | undefined;
-  /** Runs a checked batch and returns the values asked for, flat. Throws `aborted`, `out-of-memory`, `device-lost`. */
-  run(
-    batch: Batch,
-    wanted: readonly string[],
-    signal: AbortSignal | undefined,
-  ): Promise<Map<string, Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>>;
+  /**
+   * Runs a checked batch and returns the values asked for, flat; they may be overwritten when the next one begins. Throws `aborted`,
+   * `out-of-memory`, `device-lost`.
+   */
+  run(batch: Batch, wanted: readonly string[], signal: AbortSignal | undefined): Promise<Values>;
   copyPage(from: number, to: number): Promise<void>;
   /** Harmless twice. */
   dispose(): Promise<void>;

@@ -9,15 +9,13 @@ import type { CachePages } from './kv-cache.ts';
 import type { Planes, ShareLoader } from './load-shares.ts';
 import type { WorkerHandle } from './platform.ts';
 import { decodeStep, encodeStep } from './shared-step.ts';
-import type { Team } from './team.ts';
+import type { Team, Values } from './team.ts';
 import { COMMANDS, CONTROL, CONTROL_BYTES, giveUp } from './thread-control.ts';
 import type { FromThread, ToThread } from './thread-messages.ts';
 import { planThreads, type ThreadPlan } from './thread-plan.ts';
 
 /** What the data memory may grow to; only what is needed is taken. */
 const MOST_DATA_BYTES = 2 ** 30;
-
-type Values = Map<string, Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>;
 
 export class WorkerTeam implements Team {
   readonly #program: Program;
@@ -83,7 +81,7 @@ export class WorkerTeam implements Team {
     }
     const values: Values = new Map();
     for (const { name, word, rows, width } of step.wanted) {
-      values.set(name, new Float32Array(new Float32Array(this.#data, 4 * word, rows * width)));
+      values.set(name, new Float32Array(this.#data, 4 * word, rows * width));
     }
     for (const name of wanted) if (inputs.has(name)) values.set(name, inputOf(batch, name));
     return values;

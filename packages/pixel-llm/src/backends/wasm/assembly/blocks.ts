@@ -8,7 +8,7 @@
  * |---|---|
  * | 4 | 64 bytes: vector v in the low halves of bytes 16v .., vector v + 4 in the high halves |
  * | 5 | 64 as above, then 16: bit v of byte i is the fifth bit of vector v's byte i |
- * | 6 | 64 as above, then 32: two bits of vectors 0, 2, 4, 6 in the first sixteen bytes, of 1, 3, 5, 7 in the others |
+ * | 6 | six times 16: vectors 0, 1, 2, 4, 5, 6 in the lower six bits; above them vector 3's lowest, middle and highest two bits, then vector 7's |
  * | 8 | 128: vector after vector |
  *
  * | scaling | scales |
@@ -51,15 +51,28 @@ export function groupBytes(bits: i32, scaling: i32, blocks: i32): usize {
 @inline
 export function weightVector(bits: i32, p: usize, v: i32): v128 {
   if (bits === 8) return v128.load(p + 16 * v);
+  if (bits === 6) {
+    const at = p + 48 * (v >> 2);
+    const low6 = i8x16.splat(63);
+    if ((v & 3) < 3) return v128.and(v128.load(at + 16 * (v & 3)), low6);
+    return gatherPairs(v128.load(at), v128.load(at, 16), v128.load(at, 32), i8x16.splat(<i8>0xc0));
+  }
   const packed = v128.load(p + 16 * (v & 3));
   const low4 = v128.and(v < 4 ? packed : i16x8.shr_u(packed, 4), i8x16.splat(15));
   if (bits === 4) return low4;
-  if (bits === 5) {
-    const fifths = v128.load(p + 64);
-    const shifted = v < 4 ? i16x8.shl(fifths, 4 - v) : i16x8.shr_u(fifths, v - 4);
-    return v128.or(low4, v128.and(shifted, i8x16.splat(16)));
-  }
-  const pairs = v128.load(p + 64 + 16 * (v & 1));
-  const shifted = v < 6 ? i16x8.shl(pairs, 4 - 2 * (v >> 1)) : i16x8.shr_u(pairs, 2);
-  return v128.or(low4, v128.and(shifted, i8x16.splat(48)));
+  return v128.or(low4, fifthBits(v128.load(p + 64), v, i8x16.splat(16)));
+}
+
+/** The fourth vector of six bits, from what lies above the other three. top: 0xc0 in every byte. */
+@inline
+export function gatherPairs(x0: v128, x1: v128, x2: v128, top: v128): v128 {
+  const low = i16x8.shr_u(v128.and(x0, top), 6);
+  const middle = i16x8.shr_u(v128.and(x1, top), 4);
+  return v128.or(v128.or(low, middle), i16x8.shr_u(v128.and(x2, top), 2));
+}
+
+/** Bit v (a constant) of each byte, as 16. mask: 16 in every byte. */
+@inline
+export function fifthBits(fifths: v128, v: i32, mask: v128): v128 {
+  return v128.and(v < 4 ? i16x8.shl(fifths, 4 - v) : i16x8.shr_u(fifths, v - 4), mask);
 }

@@ -2,19 +2,50 @@
  * The integer dot product everything quantized stands on: four activations, the same for every lane, times sixteen weights,
  * four for each of four rows; lane r of the result belongs to row r, so nothing is ever added across lanes.
  *
- * Two builds of the same source: with relaxed SIMD activations are stored as 8 bits, without it as 16.
+ * Two builds of the same source: with relaxed SIMD activations are stored as 8 bits, without it as 16. All of it is exact, so
+ * builds, machines and ways (below) give the same integers.
  */
 
 /** Bytes an activation takes. */
 export const ACTIVATION_BYTES: usize = ASC_FEATURE_RELAXED_SIMD ? 1 : 2;
 
-/** c + dot, exact for weights 0 .. 127. `a` points at four activations. */
+/** Ways to sum, a constant of each kernel. DIRECT: four products to 32 bits at once, where the machine has one instruction for it. */
+export const DIRECT: i32 = 0;
+/**
+ * Two products to 16 bits: what x86 without VNNI has. Weights must be 0 .. 127; lanes 2r and 2r + 1 belong to row r, and have to be
+ * widened (`total`) before they run over: after 8 weights of four bits each, 4 of five, 2 of six. 8-bit weights are taken as two halves of 4 bits.
+ */
+export const PAIRS: i32 = 1;
+/** Both sides of 16 bits, in tiles only (panels.ts). */
+export const WORDS: i32 = 2;
+
+/** Four activations, the same for every row. */
 @inline
-export function dotNarrow(a: usize, weights: v128, c: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) {
-    return i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.load32_splat(a), weights, c);
+export function loadActivations(a: usize): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? v128.load32_splat(a) : v128.load64_splat(a);
+}
+
+/** sums + dot, of the kind that `way` says. */
+@inline
+export function addDot(way: i32, activations: v128, weights: v128, sums: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD && way === PAIRS) {
+    return i16x8.add(sums, i16x8.relaxed_dot_i8x16_i7x16_s(activations, weights));
   }
-  const activations = v128.load64_splat(a);
+  return dotNarrow(activations, weights, sums);
+}
+
+/** The row sums, i32x4. `ones`: what onesInRegister gave. */
+@inline
+export function total(way: i32, sums: v128, ones: v128): v128 {
+  return way === PAIRS ? i32x4.dot_i16x8_s(sums, ones) : sums;
+}
+
+/** c + dot, exact for weights 0 .. 127, and for 0 .. 255 where the machine takes the second operand as unsigned (probeDot). */
+@inline
+function dotNarrow(activations: v128, weights: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    return i32x4.relaxed_dot_i8x16_i7x16_add_s(activations, weights, c);
+  }
   const low = i32x4.dot_i16x8_s(activations, i16x8.extend_low_i8x16_u(weights));
   const high = i32x4.dot_i16x8_s(activations, i16x8.extend_high_i8x16_u(weights));
   const even = v128.shuffle<i32>(low, high, 0, 2, 4, 6);
@@ -22,39 +53,42 @@ export function dotNarrow(a: usize, weights: v128, c: v128): v128 {
   return i32x4.add(c, i32x4.add(even, odd));
 }
 
-/** c + dot, exact for weights 0 .. 255 where the machine takes the second operand as unsigned (probeWideDot). */
-@inline
-export function dotWide(a: usize, weights: v128, c: v128): v128 {
-  return dotNarrow(a, weights, c);
-}
-
-/** c + dot, exact for weights 0 .. 255 everywhere: 2 x (upper seven bits) + the last bit. */
-@inline
-export function dotSplit(a: usize, weights: v128, c: v128): v128 {
-  if (!ASC_FEATURE_RELAXED_SIMD) return dotNarrow(a, weights, c);
-  const upper = v128.and(i16x8.shr_u(weights, 1), i8x16.splat(0x7f));
-  const half = dotNarrow(a, upper, i32x4.splat(0));
-  return dotNarrow(a, v128.and(weights, i8x16.splat(1)), i32x4.add(c, i32x4.shl(half, 1)));
-}
-
-/** c + dot: `wide` (a constant) says which of the three. */
-@inline
-export function dot(wide: i32, a: usize, weights: v128, c: v128): v128 {
-  return wide === 0 ? dotNarrow(a, weights, c) : wide === 1 ? dotWide(a, weights, c) : dotSplit(a, weights, c);
-}
-
-/** 1 if dotWide is exact on this machine. Needs four bytes of scratch. */
-export function probeWideDot(scratch: usize): i32 {
+/**
+ * How this machine multiplies weights above 127: 1 as unsigned (x86 with VNNI; any machine without relaxed SIMD), 2 as signed (ARM),
+ * 0 inexactly, and then its sums of four cost as much as sums of two and more (x86 without VNNI). Needs four bytes of scratch.
+ */
+export function probeDot(scratch: usize): i32 {
   if (!ASC_FEATURE_RELAXED_SIMD) return 1;
-  let exact = 1;
+  let unsigned = true;
+  let signed = true;
   for (let activation: i32 = -127; activation <= 127; activation += 127) {
     for (let weight: i32 = 0; weight <= 255; weight += 51) {
       store<i32>(scratch, (activation & 0xff) * 0x01010101);
-      const sums = dotWide(scratch, i8x16.splat(<i8>weight), i32x4.splat(7));
-      if (i32x4.extract_lane(sums, 3) !== 4 * activation * weight + 7) exact = 0;
+      const found = i32x4.extract_lane(dotNarrow(loadActivations(scratch), i8x16.splat(<i8>weight), i32x4.splat(7)), 3);
+      if (found !== 4 * activation * weight + 7) unsigned = false;
+      if (found !== 4 * activation * <i32>(<i8>weight) + 7) signed = false;
     }
   }
-  return exact;
+  return unsigned ? 1 : signed ? 2 : 0;
+}
+
+/** A word of the kernels' scratch that is always 0, which compilers do not know. */
+const ZERO: usize = 32;
+
+/** Sixteen times a byte. Of a constant vector V8 makes a new one at every use, by three instructions; this stays in a register. */
+@inline
+export function inRegister(byte: i32): v128 {
+  return i8x16.splat(<i8>(byte | load<i32>(ZERO)));
+}
+
+@inline
+export function onesInRegister(): v128 {
+  return i16x8.splat(<i16>(1 | load<i32>(ZERO)));
+}
+
+@inline
+export function halfMaskInRegister(): v128 {
+  return i32x4.splat(0x8fffffff | load<i32>(ZERO));
 }
 
 /** a x b + c; fused where the machine does so in relaxed SIMD: one choice for all kernels of a build. */
@@ -70,8 +104,13 @@ export function multiplyAdd(a: v128, b: v128, c: v128): v128 {
  */
 @inline
 export function loadHalves(p: usize): v128 {
-  const halves = v128.load16x4_u(p);
-  return v128.and(i32x4.shr_s(i32x4.shl(halves, 16), 3), i32x4.splat(0x8fffffff));
+  return loadHalvesBy(p, i32x4.splat(0x8fffffff));
+}
+
+/** The same with a mask from halfMaskInRegister. */
+@inline
+export function loadHalvesBy(p: usize, mask: v128): v128 {
+  return v128.and(i32x4.shl(v128.load16x4_s(p), 13), mask);
 }
 
 /** 2^112. */

@@ -5,7 +5,6 @@
  */
 import { HALF_BIAS, loadHalves } from './dot';
 import { toHalf } from './halves';
-import { loadSignedBytes } from './matvec';
 
 /** Stores one token's key and value, [headDim] f32 each, at a place of a page. */
 export function storeKeyValue(k: usize, v: usize, headDim: i32, page: usize, place: i32, stride: i32, width: i32): void {
@@ -79,5 +78,5 @@ export function widenPageQ8(page: usize, headDim: i32, stride: i32, width: i32, 
 
 @inline
 function integers(p: usize): v128 {
-  return f32x4.convert_i32x4_s(loadSignedBytes(p));
+  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(p))));
 }

@@ -158,21 +158,29 @@ function packBlock(kind: i32, bits: i32, qs: usize, qh: usize, block: i32, out: 
     for (let v: i32 = 0; v < 8; v++) store<u32>(out + 16 * v, columns(kind, qs, qh, block, v));
     return;
   }
-  let even: u32 = 0;
-  let odd: u32 = 0;
+  if (bits === 6) {
+    packSixes(kind, qs, qh, block, out, 0);
+    packSixes(kind, qs, qh, block, out + 48, 4);
+    return;
+  }
+  let fifths: u32 = 0;
   for (let v: i32 = 0; v < 4; v++) {
     const low = columns(kind, qs, qh, block, v);
     const high = columns(kind, qs, qh, block, v + 4);
     store<u32>(out + 16 * v, (low & 0x0f0f0f0f) | ((high & 0x0f0f0f0f) << 4));
-    if (bits === 5) even |= (((low >> 4) & 0x01010101) << v) | (((high >> 4) & 0x01010101) << (v + 4));
-    if (bits === 6) {
-      const pairs = (((low >> 4) & 0x03030303) << (2 * (v >> 1))) | (((high >> 4) & 0x03030303) << (2 * (v >> 1) + 4));
-      if (v & 1) odd |= pairs;
-      else even |= pairs;
-    }
+    if (bits === 5) fifths |= (((low >> 4) & 0x01010101) << v) | (((high >> 4) & 0x01010101) << (v + 4));
   }
-  if (bits > 4) store<u32>(out, even, 64);
-  if (bits === 6) store<u32>(out, odd, 80);
+  if (bits === 5) store<u32>(out, fifths, 64);
+}
+
+/** Vectors `first` to `first` + 3: the last one in the upper two bits of the others. */
+@inline
+function packSixes(kind: i32, qs: usize, qh: usize, block: i32, out: usize, first: i32): void {
+  const last = columns(kind, qs, qh, block, first + 3);
+  for (let v: i32 = 0; v < 3; v++) {
+    const pairs = ((last >> (2 * v)) & 0x03030303) << 6;
+    store<u32>(out + 16 * v, columns(kind, qs, qh, block, first + v) | pairs);
+  }
 }
 
 /** Columns 4v .. 4v + 3 of a block, a byte each. */

@@ -18,13 +18,11 @@
  * The two steps that WORDS makes of four columns have the even and the odd ones.
  */
 import { blockBytes, HEADER_BYTES, MINIMUM, PLAIN, SUPER16, SUPER32, scaleBytes, weightVector } from './blocks';
-import { ACTIVATION_BYTES, loadHalves } from './dot';
-import { loadBytes, loadSignedBytes } from './matvec';
+import { ACTIVATION_BYTES, DIRECT, loadHalves, WORDS } from './dot';
+import { firstBytes, secondBytes } from './matvec';
 import { FIRST_SUM, META_BYTES, SCALED_SUM, SECOND_SUM, SUM } from './quantize';
 
-export const DIRECT: i32 = 0;
-export const PAIRS: i32 = 1;
-export const WORDS: i32 = 2;
+export { DIRECT, PAIRS, WORDS } from './dot';
 
 /** Bytes of a panel block's weights; scales and minimums follow. */
 @inline
@@ -86,11 +84,13 @@ export function unpackGroup(
         scales += scaling === SUPER32 ? 32 : 16;
       }
       if (scaling === SUPER32) {
-        v128.store(to, f32x4.mul(d, f32x4.convert_i32x4_u(loadBytes(scales))));
-        v128.store(to, f32x4.mul(least, f32x4.convert_i32x4_u(loadBytes(scales + 4))), MINIMUMS);
+        const bytes = v128.load8x8_u(scales);
+        v128.store(to, f32x4.mul(d, firstBytes(bytes)));
+        v128.store(to, f32x4.mul(least, secondBytes(bytes)), MINIMUMS);
       } else {
-        v128.store(to, f32x4.mul(d, f32x4.convert_i32x4_s(loadSignedBytes(scales))));
-        v128.store(to, f32x4.mul(d, f32x4.convert_i32x4_s(loadSignedBytes(scales + 4))), 32);
+        const bytes = v128.load8x8_s(scales);
+        v128.store(to, f32x4.mul(d, firstBytes(bytes)));
+        v128.store(to, f32x4.mul(d, secondBytes(bytes)), 32);
       }
       scales += 8;
     }

@@ -278,10 +278,3 @@ function finishTile(out: usize, bias: usize, row: i32, rows: i32, a: v128, b: v1
   finish(out, bias, row, rows, a);
   if (row + 4 < rows) finish(out, bias, row + 4, rows, b);
 }
-
-/** 1 where the relaxed dot product adds pairs with 16 bits first, as x86 does without VNNI: five instructions, and it saturates. */
-export function probePairs(): i32 {
-  if (!ASC_FEATURE_RELAXED_SIMD) return 0;
-  const dots = i32x4.relaxed_dot_i8x16_i7x16_add_s(i8x16.splat(127), i8x16.splat(-1), i32x4.splat(0));
-  return i32x4.extract_lane(dots, 0) === 65534 ? 1 : 0;
-}
