@@ -8,7 +8,7 @@ import { GpuDevice } from '../../src/backends/webgpu/gpu-device.ts';
 import { assetUrlsIn, installAssetUrls } from '../../src/core/asset-urls.ts';
 import { conformanceCases } from '../conformance.ts';
 import { relativeDifference } from '../conformance-case.ts';
-import { withHalfCache } from '../conformance-half-cache.ts';
+import { withHalfCache } from '../conformance-rounded-cache.ts';
 
 export interface Difference {
   readonly op: string;
