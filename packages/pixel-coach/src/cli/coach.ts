@@ -68,8 +68,7 @@ export const registerCoach: RegisterCommand = (program, context) => {
 async function coach(flags: CoachFlags, context: CommandContext): Promise<void> {
   await using project = await openProject(context, flags);
   const team = await readyTeam(project, context);
-  const { createPriceList } = await import('../agents/price-list.ts');
-  const prices = createPriceList(project.config);
+  const prices = await loadPrices(project);
   for (const agent of [...team.generators, ...team.reviewers]) prices.reservation(agent, 0, 0);
   const sandbox = await readySandbox(project);
   const repository = await openRepository(project.folder);
@@ -81,6 +80,12 @@ async function coach(flags: CoachFlags, context: CommandContext): Promise<void> 
   writeFileSync(path, markdown);
   await emit(context, flags, { summary, report: path, total: facts.total }, summaryText(summary, path));
   context.endWith(exitCodeOf(summary));
+}
+
+// Dynamic imports stand in functions of their own: beside `using` the compiler leaves their ".ts" as it is.
+async function loadPrices({ config }: Project): Promise<PriceList> {
+  const { createPriceList } = await import('../agents/price-list.ts');
+  return createPriceList(config);
 }
 
 /** The agents that can be used now; those that cannot are told. */

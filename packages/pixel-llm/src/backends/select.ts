@@ -10,6 +10,8 @@ import { gpuPlatform } from './webgpu/gpu-platform.ts';
 export interface BackendOptions {
   /** Threads to compute with. Default: the device's choice. Devices that have but one ignore it. */
   threads?: number | undefined;
+  /** Given one line for people about each kind of weights that a device cannot keep as they are, when a model is loaded. */
+  onNote?: ((line: string) => void) | undefined;
   /** What the KV cache keeps keys and values in. Default: the device's choice. Only `cpu` has one. */
   kvType?: KvType | undefined;
   /** A part of the name of the adapter that the device `gpu` should be. Default: the first real GPU. */

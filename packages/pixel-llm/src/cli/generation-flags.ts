@@ -74,8 +74,8 @@ export async function loadForCommand(given: string, flags: DeviceFlags, context:
   const { device, threads, kvType, gpuAdapter, context: contextLength, cache } = flags;
   const path = cache ? await pulledModel(given, context) : given;
   const begun = performance.now();
-  const model = await context.withProgress((onProgress) =>
-    loadModel(path, { device, threads, kvType, gpuAdapter, contextLength, signal: context.signal, onProgress }),
+  const model = await context.withProgress((onProgress, onNote) =>
+    loadModel(path, { device, threads, kvType, gpuAdapter, contextLength, signal: context.signal, onProgress, onNote }),
   );
   const seconds = ((performance.now() - begun) / 1000).toFixed(2);
   context.note(

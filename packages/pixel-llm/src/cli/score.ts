@@ -52,8 +52,8 @@ async function score(given: string, flags: ScoreFlags, context: CommandContext):
   const { device, threads, kvType, gpuAdapter, context: contextLength, top, json } = flags;
   const { signal } = context;
   const path = flags.cache ? await pulledModel(given, context) : given;
-  await using model = await context.withProgress((onProgress) =>
-    loadModel(path, { device, threads, kvType, gpuAdapter, contextLength, signal, onProgress }),
+  await using model = await context.withProgress((onProgress, onNote) =>
+    loadModel(path, { device, threads, kvType, gpuAdapter, contextLength, signal, onProgress, onNote }),
   );
   const result = await context.withProgress((onProgress) => model.score(prompt, { top, signal, onProgress }));
   if (json) await printJson(result, context);

@@ -38,6 +38,8 @@ export interface LoadModelOptions extends WorkOptions {
   contextLength?: number | undefined;
   /** How many sequences of full length the KV cache holds at once; idle ones make room for busy ones. Default 1. */
   sequences?: number | undefined;
+  /** Hears, a sentence each, of what goes on but not as well as it could: weights of a type that has no kernel; in a browser, what is tried again. */
+  onNote?: ((sentence: string) => void) | undefined;
   /** How the memory this process may still take is found out. Default: in Node, by the system; in a browser, not. */
   availableMemory?: AvailableMemory | undefined;
 }
@@ -70,24 +72,38 @@ async function loadFromWeights(
     gpuAdapter,
     contextLength,
     sequences = 1,
+    onNote,
     availableMemory = () => undefined,
     signal,
     onProgress,
   }: LoadModelOptions,
 ): Promise<Model> {
   checkWhole('sequences', sequences, 1, 4096);
-  const backend = await selectBackend(device, { threads, kvType, gpuAdapter });
+  const backend = await selectBackend(device, { threads, kvType, gpuAdapter, onNote });
   const { name, head } = weights;
   const program = buildProgram(head, { activations: backend.activations });
   const context = chooseContext(program, contextLength);
-  const tokenizer = createTokenizer(head.metadata);
-  const chatTemplate = createChatTemplate(head.metadata);
   const pageTokens = DEFAULT_PAGE_TOKENS;
-  const pages = { pageTokens, pageCount: Math.ceil(context / pageTokens) * sequences };
+  const pages = { pageTokens, pageCount: Math.ceil(context / pageTokens) * sequences, sequences };
   const memoryBytes = checkMemory(name, program, backend, pages, availableMemory);
   const samples = new WeightSamples();
-  const executor = await backend.load(program, sampledWeights(weights, samples), { ...pages, signal, onProgress });
-  return new Model({ name, head, tokenizer, chatTemplate, contextLength: context, executor, memoryBytes, samples });
+  const stopped = new AbortController();
+  const stop = signal ? AbortSignal.any([signal, stopped.signal]) : stopped.signal;
+  const loading = backend.load(program, sampledWeights(weights, samples), { ...pages, signal: stop, onProgress });
+  try {
+    // Made while the device's threads start.
+    const tokenizer = createTokenizer(head.metadata);
+    const chatTemplate = createChatTemplate(head.metadata);
+    const executor = await loading;
+    return new Model({ name, head, tokenizer, chatTemplate, contextLength: context, executor, memoryBytes, samples });
+  } catch (error) {
+    stopped.abort();
+    await loading.then(
+      (executor) => executor.dispose(),
+      () => undefined,
+    );
+    throw error;
+  }
 }
 
 /** Opens what is not a WeightSource yet; the other files of a set on a server are asked for beside it. */

@@ -3,16 +3,16 @@ import { PixelError } from '../../core/errors.ts';
 import type { Program } from '../../program/program.ts';
 import { validateProgram } from '../../program/validate.ts';
 import type { WeightSource } from '../../pxi/weight-source.ts';
-import { checkTensor, weightCount } from '../reference/load-weights.ts';
+import { checkTensor } from '../reference/load-weights.ts';
 import { type Backend, DEFAULT_PAGE_TOKENS, KV_TYPES, type KvType, type LoadOptions } from '../types.ts';
 import { CpuExecutor } from './executor.ts';
 import { type KernelBuild, KernelModule, supportedBuild } from './kernel-module.ts';
-import { type CachePages, headPageBytes } from './kv-cache.ts';
+import type { CachePages } from './kv-cache.ts';
 import { loadShares } from './load-shares.ts';
 import { LocalTeam } from './local-team.ts';
 import { LogitSampler } from './logit-sampler.ts';
-import { packedBytes } from './packed-formats.ts';
 import { cpuPlatform } from './platform.ts';
+import { checkShares, estimateBytes } from './share-sizes.ts';
 import type { Team } from './team.ts';
 import { planThreads } from './thread-plan.ts';
 import { ThreadShare } from './thread-share.ts';
@@ -61,6 +61,7 @@ export function createCpuBackend({
       for (const weight of checked.weights) checkTensor(weight, source);
       for (const line of wideningNotes(placeWeights(checked))) onNote?.(line);
       const pages = { pageCount, pageTokens, kvType };
+      checkShares(checked, pages, threads);
       const compiled = await cpuPlatform(webPlatform).compileKernels(build, 'kernels');
       const sampler = new LogitSampler(new KernelModule(compiled));
       const team = await loadTeam({ program: checked, source, pages, compiled, threads, options });
@@ -102,15 +103,4 @@ async function loadTeam({ program, source, pages, compiled, threads, options }: 
     await team.dispose();
     throw error;
   }
-}
-
-/** Packed weights and cache; vectors on every thread. */
-function estimateBytes(program: Program, pages: CachePages, threads: number): number {
-  let bytes = 0;
-  for (const { weight, format } of placeWeights(program)) {
-    const [rows = 1, columns = 1] = weight.shape;
-    bytes += format ? packedBytes(format, rows, columns) : 4 * threads * weightCount(weight);
-  }
-  for (const { kvHeads, headDim } of program.state) bytes += pages.pageCount * kvHeads * headPageBytes(pages, headDim);
-  return bytes;
 }

@@ -159,7 +159,9 @@ void test('weights that a Program wants exact are widened, and a line says so', 
   );
   const executor = await backend.load({ ...program, values }, memoryWeights([weight]), { pageCount: 0 });
   await executor.dispose();
-  assert.deepEqual(notes, ['Q4_0 weights are widened to F32 (1 tensor): more memory, and slower to read']);
+  assert.deepEqual(notes, [
+    'Q4_0 weights are widened to F32 (1 tensor), for which there is no kernel: they take 2.0 kB instead of 0.3 kB, and as much longer to read for each token.',
+  ]);
 });
 
 void test('options that make no sense are refused', () => {
