@@ -11,6 +11,7 @@ export type {
   Batch,
   DeviceName,
   Executor,
+  KvType,
   LoadOptions,
   SampledToken,
   SamplingSettings,

@@ -6,7 +6,7 @@ import { testDevice } from '../src/backends/webgpu/testing.ts';
 import type { OpName } from '../src/program/program.ts';
 import { conformanceCases } from './conformance.ts';
 import { relativeDifference } from './conformance-case.ts';
-import { withHalfCache } from './conformance-half-cache.ts';
+import { withHalfCache } from './conformance-rounded-cache.ts';
 
 /** Sums in f32. */
 const TOLERANCE = 3e-6;

@@ -2,15 +2,10 @@
 import { PixelError } from '../../core/errors.ts';
 import type { Program } from '../../program/program.ts';
 import { weightCount } from '../reference/load-weights.ts';
-import { headPageBytes } from './kv-cache.ts';
+import { type CachePages, headPageBytes } from './kv-cache.ts';
 import { packedBytes } from './packed-formats.ts';
 import { planThreads } from './thread-plan.ts';
 import { placeWeights } from './weight-placement.ts';
-
-interface Pages {
-  readonly pageCount: number;
-  readonly pageTokens: number;
-}
 
 /** What one WebAssembly memory can hold, less what a step takes beside weights and cache. */
 const MOST_SHARE_BYTES = 2 ** 32 - 2 ** 26;
@@ -19,13 +14,13 @@ const MOST_SHARE_BYTES = 2 ** 32 - 2 ** 26;
 const THREAD_BYTES = 24e6;
 
 /** Bytes on all threads together. */
-export function estimateBytes(program: Program, pages: Pages, threads: number): number {
+export function estimateBytes(program: Program, pages: CachePages, threads: number): number {
   const shares = shareBytes(program, pages, threads).reduce((sum, bytes) => sum + bytes, 0);
   return shares + (threads > 1 ? threads * THREAD_BYTES : 0);
 }
 
 /** Throws `out-of-memory` where a thread's share is more than its memory can hold, with how many threads would do. */
-export function checkShares(program: Program, pages: Pages, threads: number): void {
+export function checkShares(program: Program, pages: CachePages, threads: number): void {
   const largest = Math.max(...shareBytes(program, pages, threads));
   if (largest <= MOST_SHARE_BYTES) return;
   const enough = Array.from({ length: 64 - threads }, (_, more) => threads + 1 + more).find(
@@ -45,7 +40,7 @@ export function checkShares(program: Program, pages: Pages, threads: number): vo
 }
 
 /** Packed rows and cached heads of each thread; vectors on every one. */
-function shareBytes(program: Program, { pageCount, pageTokens }: Pages, threads: number): number[] {
+function shareBytes(program: Program, pages: CachePages, threads: number): number[] {
   const plan = planThreads(program, threads);
   const placements = placeWeights(program);
   return Array.from({ length: threads }, (_, thread) => {
@@ -57,7 +52,7 @@ function shareBytes(program: Program, { pageCount, pageTokens }: Pages, threads:
     }
     for (const { name, headDim } of program.state) {
       const [first, end] = plan.headCuts.get(name)?.kvHeads[thread] ?? [0, 0];
-      bytes += pageCount * (end - first) * headPageBytes(pageTokens, headDim);
+      bytes += pages.pageCount * (end - first) * headPageBytes(pages, headDim);
     }
     return bytes;
   });
