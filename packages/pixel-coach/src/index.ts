@@ -31,7 +31,8 @@ export { type Amount, amountOfDollars, formatAmount, NANO_DOLLARS } from './core
 export { type ApproveOptions, approveTask } from './loop/approve.ts';
 export { recover, runCoach } from './loop/coach.ts';
 export type { CallEvent, LoopEvent, LoopOptions, MoneyLimits, RunSummary } from './loop/options.ts';
-export { PRICE_TABLE, type Pricing } from './money/pricing.ts';
+export { PRICE_TABLE } from './money/price-table.ts';
+export type { Pricing } from './money/pricing.ts';
 export type { TestSettings } from './proof/run-tests.ts';
 export { parseRoadmap, ROADMAP_FILES, readRoadmap, tasksOfRoadmap } from './roadmap/read-roadmap.ts';
 export { type Roadmap, type RoadmapPhase, type RoadmapTask, roadmapJsonSchema } from './roadmap/schema.ts';

@@ -5,7 +5,7 @@ import type { CoachConfig } from '../config/config.ts';
 import { parseConfig } from '../config/load-config.ts';
 import { isCoachError } from '../core/errors.ts';
 import { amountOfDollars } from '../core/money.ts';
-import { PRICE_TABLE } from '../money/pricing.ts';
+import { PRICE_TABLE } from '../money/price-table.ts';
 import { createAgents } from './create-agents.ts';
 import { type AgentPrices, createPriceList } from './price-list.ts';
 import type { Agent } from './types.ts';

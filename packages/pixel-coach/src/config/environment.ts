@@ -15,7 +15,7 @@ const asNumber: Reader = (text, name) => {
   throw new CoachError('bad-config', `The environment variable ${name} must be a number, not "${text}".`);
 };
 
-/** Each variable, the option that it sets, and how its text is read. docs/coach-config.md lists the same table. */
+/** Each variable, the option that it sets, and how its text is read. docs/coach-commands.md lists the same table. */
 export const ENVIRONMENT_OVERRIDES: Readonly<Record<string, readonly [path: string, read: Reader]>> = {
   PIXEL_COACH_ROADMAP: ['roadmap', asText],
   PIXEL_COACH_MODE: ['mode', asText],

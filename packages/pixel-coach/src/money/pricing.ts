@@ -6,6 +6,7 @@ import { calcPrice } from '@pydantic/genai-prices';
 import { CoachError } from '../core/errors.ts';
 import { type Amount, amountOfDollars, formatAmount, NANO_DOLLARS } from '../core/money.ts';
 import type { TokenUsage } from '../store/types.ts';
+import { PRICE_TABLE } from './price-table.ts';
 
 /** A price by hand: dollars for a million tokens, or dollars for a call whatever its length, or nothing. */
 export type PriceOverride =
@@ -20,9 +21,6 @@ export interface Pricing {
   /** At that time: a price may change on a date. */
   cost(usage: TokenUsage, at: Date): Amount;
 }
-
-/** The release of the table, for showing. A test compares the version with package.json. */
-export const PRICE_TABLE = { name: '@pydantic/genai-prices', version: '0.1.8', date: '2026-09-23' } as const;
 
 /** Room for the noise of floating-point products before rounding up. */
 const ROUNDING_NOISE = 1e-3;
