@@ -52,7 +52,7 @@ try {
     await timed(times.listPhase, () => store.listTasks({ phase: `${round % 8}_phase`, limit: 100, after }));
     const [next] = await timed(times.next, () => store.nextTasks(10));
     const claim = await timed(times.claim, () =>
-      store.claim({ runId: 'run', owner: 'bench', leaseMilliseconds: 60_000 }),
+      store.claim({ runId: 'run', owner: 'bench', leaseMilliseconds: 3_600_000 }),
     );
     assert.equal(claim?.task.id, next?.id);
     if (claim !== undefined && round % 2 === 0) await store.release(claim.lease, 'needs_human', author);

@@ -4,19 +4,15 @@
  * thread reads from memory in order. First the check: two threads give the bits of one.
  */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Batch, Executor } from '../packages/pixel-llm/src/backends/types.ts';
 import { createCpuBackend } from '../packages/pixel-llm/src/backends/wasm/backend.ts';
 import '../packages/pixel-llm/src/backends/wasm/node.ts';
-import { openFileByteSink } from '../packages/pixel-llm/src/core/node.ts';
 import { openGgufFile } from '../packages/pixel-llm/src/gguf/node.ts';
 import { buildProgram } from '../packages/pixel-llm/src/program/build-program.ts';
 import { createGgufWeights } from '../packages/pixel-llm/src/pxi/gguf-weights.ts';
-import { type MadeType, makeModel } from '../packages/pixel-llm/src/pxi/make-model/make-model.ts';
-import type { ShapeName } from '../packages/pixel-llm/src/pxi/make-model/shapes.ts';
+import { cachedModel } from './cached-model.ts';
 import { interleave, printTable, type ResultRow, rounded, saveResults } from './harness.ts';
 
 const { values: options } = parseArgs({
@@ -52,13 +48,13 @@ const READ_WORDS = 12_500_000;
 const memory = new Float64Array(READ_WORDS).fill(1);
 
 const rows: ResultRow[] = [];
-for (const type of options.types.split(',')) rows.push(...(await measure(type as MadeType)));
+for (const type of options.types.split(',')) rows.push(...(await measure(type)));
 printTable(rows);
 console.log(await saveResults('cpu', rows));
 
 /** All thread counts of one type in turns. */
-async function measure(type: MadeType): Promise<ResultRow[]> {
-  const path = await modelFile(type);
+async function measure(type: string): Promise<ResultRow[]> {
+  const path = await cachedModel(options.shape, type);
   const loaded = new Map<number, { executor: Executor; seconds: number; weights: number }>();
   for (const threads of threadCounts) loaded.set(threads, await load(path, threads));
   const executors = [...loaded.values()].map(({ executor }) => executor);
@@ -86,15 +82,6 @@ async function measure(type: MadeType): Promise<ResultRow[]> {
   });
   for (const executor of executors) await executor.dispose();
   return result;
-}
-
-async function modelFile(type: MadeType): Promise<string> {
-  const folder = join(import.meta.dirname, '..', '.cache');
-  mkdirSync(folder, { recursive: true });
-  const path = join(folder, `${options.shape}-${type}.gguf`);
-  const shape = options.shape as ShapeName;
-  if (!existsSync(path)) await makeModel({ shape, type, seed: 0 }, await openFileByteSink(path, { sync: false }), {});
-  return path;
 }
 
 /** weights: how many one token meets. */

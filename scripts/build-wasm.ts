@@ -18,7 +18,18 @@ const modules = ['kernels', 'training'].flatMap((set) =>
 );
 
 for (const { set, file, features } of modules) {
-  const settings = ['-O3', '--runtime', 'stub', '--noAssert', '--importMemory', '--enable', 'simd', ...features];
+  const settings = [
+    '-O3',
+    '--runtime',
+    'stub',
+    '--noAssert',
+    '--importMemory',
+    '--memoryBase',
+    '256',
+    '--enable',
+    'simd',
+    ...features,
+  ];
   const entry = join(source, 'assembly', `${set}.ts`);
   execFileSync(process.execPath, [compiler, entry, '-o', join(source, file), ...settings], { stdio: 'inherit' });
   refuseStaticData(join(source, file));
@@ -29,21 +40,12 @@ for (const { set, file, features } of modules) {
 }
 
 /**
- * The kernels' memory belongs to who calls them, from the first bytes on: a constant that the compiler lays into memory (tables of a library's
- * mathematics, strings) would be overwritten by weights.
+ * The kernels' memory belongs to who calls them, from byte 1024 on (KERNEL_SCRATCH in kernel-module.ts): a constant that the compiler laid
+ * there (tables of a library's mathematics, strings) would be overwritten by weights.
  */
 function refuseStaticData(file: string): void {
-  const DATA_SECTION = 11;
-  const bytes = readFileSync(file);
-  for (let at = 8; at < bytes.length; ) {
-    const section = bytes[at++];
-    let size = 0;
-    for (let shift = 0, more = true; more; shift += 7) {
-      const byte = bytes[at++] ?? 0;
-      size += (byte & 0x7f) * 2 ** shift;
-      more = byte >= 0x80;
-    }
-    if (section === DATA_SECTION) throw new Error(`${file} has static data: a kernel uses a table or a string.`);
-    at += size;
-  }
+  const memory = new WebAssembly.Memory({ initial: 16 });
+  new WebAssembly.Instance(new WebAssembly.Module(readFileSync(file)), { env: { memory } });
+  if (new Uint8Array(memory.buffer, 1024).every((byte) => byte === 0)) return;
+  throw new Error(`${file} has static data beyond byte 1024: a kernel uses a large table, or a string.`);
 }

@@ -6,7 +6,10 @@
  */
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openRepository, openSqliteStore, runCoach, type Store } from '../src/index.ts';
+import { runCoach } from '../src/loop/coach.ts';
+import { openSqliteStore } from '../src/store/sqlite-store.ts';
+import type { Store } from '../src/store/types.ts';
+import { openRepository } from '../src/workspace/repository.ts';
 import { fileAnswer, PRICES, reviewOf, scriptedAgent } from './loop-of.ts';
 import { sandbox } from './sandbox-here.ts';
 

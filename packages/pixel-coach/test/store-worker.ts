@@ -1,6 +1,6 @@
 /** One of several processes on one store: node store-worker.ts FILE RUN. Takes tasks through their whole life until none is left. */
 import { appendFileSync } from 'node:fs';
-import { openSqliteStore } from '../src/index.ts';
+import { openSqliteStore } from '../src/store/sqlite-store.ts';
 
 const [file = '', runId = ''] = process.argv.slice(2);
 await using store = openSqliteStore(file);

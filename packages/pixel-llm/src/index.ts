@@ -11,12 +11,20 @@ export type {
   Batch,
   DeviceName,
   Executor,
+  KvType,
   LoadOptions,
   SampledToken,
   SamplingSettings,
   StepOptions,
   StepResult,
 } from './backends/types.ts';
+export {
+  type GpuCompute,
+  type GpuComputeOptions,
+  openGpuCompute,
+  type PlanarMatrix,
+} from './backends/webgpu/gpu-compute.ts';
+export type { MatrixShape } from './backends/webgpu/kernels/matrix-product.ts';
 export { type ByteSink, MemoryByteSink } from './core/byte-sink.ts';
 export { BlobByteSource, type ByteSource, MemoryByteSource, type ReadOptions } from './core/byte-source.ts';
 export { ERROR_CODES, isPixelError, PixelError, type PixelErrorCode, type PixelErrorOptions } from './core/errors.ts';

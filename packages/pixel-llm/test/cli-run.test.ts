@@ -31,6 +31,23 @@ describe('pixel-llm run', { concurrency: 2 }, () => {
     assert.match(stderr, /prompt: 7 tokens .*tokens\/s\); text: 12 tokens .*; ended: the length asked for .*; seed 7/);
   });
 
+  test('--kv-type q8 keeps the cache in 8 bits; devices that cannot say so, and other types are refused', async () => {
+    const written = await runCommand(['run', model, 'the cat', '--max-tokens', '12', '--kv-type', 'q8', ...FIXED]);
+    assert.equal(written.code, 0, written.stderr);
+    assert.ok(written.stdout.length >= 12);
+    const exact = ['run', model, 'the cat', '--kv-type', 'q8', '--device', 'reference'];
+    const refused = await runCommand(exact);
+    assert.deepEqual(
+      [refused.code, refused.stderr],
+      [
+        2,
+        'pixel-llm: The device "reference" has one type of KV cache: leave the type out, or ask for the device "cpu".\n',
+      ],
+    );
+    const unknown = await runCommand(['run', model, 'the cat', '--kv-type', 'q4']);
+    assert.match(unknown.stderr, /'q4' is invalid.*Allowed choices are f16, q8/);
+  });
+
   test('reads the prompt from stdin, without its last line break, as the same prompt', async () => {
     const common = ['--max-tokens', '8', ...FIXED];
     const [argument, option, stdin] = await Promise.all([

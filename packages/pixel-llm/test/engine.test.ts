@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import '../src/backends/wasm/node.ts';
 import { isPixelError, PixelError } from '../src/core/errors.ts';
 import type { GeneratedPiece, GenerateOptions } from '../src/engine/generation.ts';
 import { loadModel } from '../src/engine/load-model.ts';
+import type { TensorInfo } from '../src/gguf/head.ts';
+import { tensorTypeByName } from '../src/gguf/tensor-types.ts';
+import type { WeightSource } from '../src/pxi/weight-source.ts';
 import { makeTinyModel, TINY_CONTEXT, tinyWeights } from './tiny-model.ts';
 
 const load = (options: Parameters<typeof loadModel>[1] = {}) =>
@@ -296,15 +300,83 @@ describe('Several sessions', () => {
   });
 });
 
+/** The head of a model of seven billion weights in Q8_0, in the tiny one's clothes; it has no weights to read. */
+function sevenBillion(): WeightSource {
+  const source = tinyWeights();
+  const [dim, hidden, vocab] = [3584, 18_944, 128];
+  const metadata = new Map(source.head.metadata);
+  const set = (key: string, value: number) => metadata.set(`llama.${key}`, { type: 'uint32', value });
+  set('embedding_length', dim);
+  set('feed_forward_length', hidden);
+  set('block_count', 32);
+  set('attention.head_count', 28);
+  set('attention.head_count_kv', 4);
+  set('rope.dimension_count', 128);
+  const type = tensorTypeByName('Q8_0')!;
+  const tensors = new Map<string, TensorInfo>();
+  const add = (name: string, ...dimensions: number[]) => {
+    const count = dimensions.reduce((a, b) => a * b, 1);
+    const info =
+      dimensions.length === 1
+        ? { name, type: tensorTypeByName('F32')!, dimensions, byteLength: 4 * count }
+        : { name, type, dimensions, byteLength: (count / 32) * 34 };
+    tensors.set(name, info);
+  };
+  add('token_embd.weight', dim, vocab);
+  add('output_norm.weight', dim);
+  for (let layer = 0; layer < 32; layer++) {
+    const own = (name: string, ...dimensions: number[]) => add(`blk.${layer}.${name}.weight`, ...dimensions);
+    own('attn_norm', dim);
+    own('attn_q', dim, dim);
+    own('attn_k', dim, 512);
+    own('attn_v', dim, 512);
+    own('attn_output', dim, dim);
+    own('ffn_norm', dim);
+    own('ffn_gate', dim, hidden);
+    own('ffn_up', dim, hidden);
+    own('ffn_down', hidden, dim);
+  }
+  source.readPlane = async () => assert.fail('a weight was read');
+  return { ...source, head: { metadata, tensors }, name: 'seven billion' };
+}
+
 describe('Loading', () => {
   test('says need and have before any weight is read, when memory is too small', async () => {
     const weights = tinyWeights();
     weights.readPlane = async () => assert.fail('a weight was read');
     const expected = (error: unknown) =>
       isPixelError(error, 'out-of-memory') &&
-      /needs 0\.\d MB .* but only 0\.0 MB are free: the weights alone/.test(error.message);
+      /needs 0\.\d MB .* but only 0\.0 MB are free: take a smaller model: about 0\.0 million weights/.test(
+        error.message,
+      );
     await assert.rejects(loadModel(weights, { device: 'reference', availableMemory: () => 1000 }), expected);
     assert.equal(weights.disposed, 0);
+  });
+
+  test('says what would fit: a shorter context, or the same weights in a smaller type', async () => {
+    const weights = tinyWeights();
+    // F32 weights of 0.09 MB, and 0.02 MB for a page of 64 tokens.
+    const room = (device: 'cpu' | 'reference', bytes: number) =>
+      loadModel(weights, { device, threads: 1, contextLength: 160, availableMemory: () => bytes });
+    await assert.rejects(
+      room('reference', 185_000),
+      /a context of 128 tokens would fit \(`contextLength`, --context\)/,
+    );
+    await assert.rejects(
+      room('cpu', 140_000),
+      /in F16 the weights would take 0\.\d MB and leave room for a context of \d+ tokens/,
+    );
+    await (await room('cpu', 250_000)).dispose();
+  });
+
+  test('refuses a share of 4 GiB and more on one thread before any weight is read, and says how many threads would do', async () => {
+    const weights = sevenBillion();
+    const load = (threads: number) => loadModel(weights, { device: 'cpu', threads, availableMemory: () => 1e12 });
+    await assert.rejects(load(1), (error: unknown) => {
+      assert.ok(isPixelError(error, 'out-of-memory'));
+      assert.match(error.message, /\d\.\d GB .* fall to one thread .* ends at 4\.2 GB: share it out among 2 threads/);
+      return true;
+    });
   });
 
   test('leaves nothing behind when a weight cannot be read or the signal fires', async () => {

@@ -25,9 +25,7 @@ async function loadDoomed(thread: number, doom: DyingThread): Promise<{ model: M
   const workers: Worker[] = [];
   const startWorker = (): WorkerHandle => {
     if (workers.length !== thread) {
-      workers.push(
-        new Worker(new URL('../src/backends/wasm/node.ts', import.meta.url), { workerData: 'pixel-llm cpu thread' }),
-      );
+      workers.push(new Worker(new URL('../src/backends/wasm/thread/node.ts', import.meta.url)));
     } else {
       const resourceLimits = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 8 };
       workers.push(new Worker(new URL('./dying-thread.ts', import.meta.url), { workerData: doom, resourceLimits }));

@@ -55,6 +55,7 @@ export function parseRetryAfter(
   if (!text) return undefined;
   const seconds = Number(text);
   if (seconds >= 0) return seconds * 1000;
-  const date = Date.parse(text);
+  // Date.parse takes nearly everything for a date; one of HTTP has letters.
+  const date = /[a-z]/i.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }

@@ -68,8 +68,7 @@ export const registerCoach: RegisterCommand = (program, context) => {
 async function coach(flags: CoachFlags, context: CommandContext): Promise<void> {
   await using project = await openProject(context, flags);
   const team = await readyTeam(project, context);
-  const { createPriceList } = await import('../agents/price-list.ts');
-  const prices = createPriceList(project.config);
+  const prices = await loadPrices(project);
   for (const agent of [...team.generators, ...team.reviewers]) prices.reservation(agent, 0, 0);
   const sandbox = await readySandbox(project);
   const repository = await openRepository(project.folder);
@@ -81,6 +80,12 @@ async function coach(flags: CoachFlags, context: CommandContext): Promise<void> 
   writeFileSync(path, markdown);
   await emit(context, flags, { summary, report: path, total: facts.total }, summaryText(summary, path));
   context.endWith(exitCodeOf(summary));
+}
+
+// Dynamic imports stand in functions of their own: beside `using` the compiler leaves their ".ts" as it is.
+async function loadPrices({ config }: Project): Promise<PriceList> {
+  const { createPriceList } = await import('../agents/price-list.ts');
+  return createPriceList(config);
 }
 
 /** The agents that can be used now; those that cannot are told. */
@@ -144,7 +149,7 @@ async function run(
 
 function loopOptions(flags: CoachFlags, { config, store, folder }: Project, equipment: Equipment): LoopOptions {
   const { team, prices, sandbox, repository } = equipment;
-  const { budget, threshold, medianBand, maxAttempts, protectedPaths, workers } = config;
+  const { budget, threshold, medianBand, maxAttempts, protectedPaths, hiddenPaths, workers } = config;
   const modules = join(folder, 'node_modules');
   return {
     store,
@@ -154,6 +159,7 @@ function loopOptions(flags: CoachFlags, { config, store, folder }: Project, equi
     tests: {
       sandbox,
       limits: sandboxLimits(config),
+      writable: config.sandbox.writable,
       mounts: [
         ...(existsSync(modules) ? [{ source: modules, target: '/work/node_modules' }] : []),
         ...config.sandbox.readOnly.map((path) => ({ source: path, target: path })),
@@ -169,6 +175,7 @@ function loopOptions(flags: CoachFlags, { config, store, folder }: Project, equi
     medianBand,
     maxAttempts,
     protectedPaths,
+    hiddenPaths,
     workers: flags.workers ?? workers,
     phases: flags.phase,
     maxTasks: flags.maxTasks,

@@ -26,8 +26,7 @@ async function dashboard(flags: CommonFlags, context: CommandContext): Promise<v
     );
   }
   await using project = await openProject(context, flags);
-  // Ink is loaded only here: other commands start without it.
-  const { runDashboard } = await import('../dashboard/run-dashboard.ts');
+  const runDashboard = await loadDashboard();
   await runDashboard(project.store, {
     config: project.config,
     liveFolder: join(project.coachFolder, 'live'),
@@ -35,4 +34,10 @@ async function dashboard(flags: CommonFlags, context: CommandContext): Promise<v
     approve: (taskId) => approveTask(taskId, 'approved in the dashboard', project),
     signal: context.signal,
   });
+}
+
+/** Ink is loaded only here: other commands start without it. (Apart from `using`, beside which the compiler leaves ".ts" as it is.) */
+async function loadDashboard(): Promise<typeof import('../dashboard/run-dashboard.ts').runDashboard> {
+  const { runDashboard } = await import('../dashboard/run-dashboard.ts');
+  return runDashboard;
 }

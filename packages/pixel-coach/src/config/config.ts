@@ -85,10 +85,12 @@ export interface CoachConfig {
   readonly prices: Readonly<Record<string, PriceConfig>>;
   readonly retries: { readonly attempts: number; readonly baseSeconds: number; readonly maxSeconds: number };
   readonly protectedPaths: readonly string[];
+  readonly hiddenPaths: readonly string[];
   readonly sandbox: {
     readonly kind: 'auto' | 'bubblewrap' | 'container';
     readonly container?: { readonly command: 'podman' | 'docker'; readonly image: string } | undefined;
     readonly readOnly: readonly string[];
+    readonly writable: readonly string[];
     readonly gpu: boolean;
     readonly timeoutSeconds: number;
     readonly memoryMegabytes: number;

@@ -127,6 +127,13 @@ const budgetSchema = z
   })
   .describe('Limits in dollars. A call that could pass one is not made.');
 
+const insidePath = z
+  .string()
+  .refine(
+    (path) => !/^\/|\\/.test(path) && path.split('/').every((part) => !['', '.', '..'].includes(part)),
+    'a folder inside the repository, without "..", "\\" or a leading "/"',
+  );
+
 const sandboxSchema = z
   .strictObject({
     kind: z.enum(['auto', 'bubblewrap', 'container']).default('auto'),
@@ -137,6 +144,12 @@ const sandboxSchema = z
       })
       .optional(),
     readOnly: z.array(z.string()).default([]).describe('More folders of this machine that tests may read.'),
+    writable: z
+      .array(insidePath)
+      .default([])
+      .describe(
+        'Folders of the repository that tests may write, for example "dist": empty at the start, gone at the end.',
+      ),
     gpu: z.boolean().default(false).describe('Let tests use /dev/dri.'),
     timeoutSeconds: z.number().min(1).max(86_400).default(300),
     memoryMegabytes: z.int().min(64).default(4096),
@@ -185,6 +198,10 @@ export const configSchema: z.ZodType<CoachConfig> = z
       .array(z.string())
       .default([])
       .describe('Globs that no attempt may write, besides those that never may.'),
+    hiddenPaths: z
+      .array(z.string())
+      .default([])
+      .describe('Globs of hidden tests: no model is shown them, besides **/*.hidden.* and **/hidden-tests/**.'),
     sandbox: sandboxSchema.prefault({}),
     log: z
       .strictObject({

@@ -94,7 +94,7 @@ class AttemptWork {
       return answer;
     } catch (error) {
       // What the model did wrong is said to it; everything else is not its fault.
-      if (isCoachError(error, 'agent-failed') && error.details.tooLong !== true) return error.message;
+      if (isCoachError(error, 'agent-failed')) return error.message;
       throw error;
     }
   }

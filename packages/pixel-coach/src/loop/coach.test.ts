@@ -218,11 +218,11 @@ describe('The loop', { skip }, () => {
     });
 
     test('a task that does not fit the context of the model is for a person, at once', async () => {
-      const writer = scriptedAgent('w', [right], { contextTokens: 1100 });
+      const writer = scriptedAgent('w', [right], { contextTokens: 300 });
       await using loop = await loopOf([addTask()], { generators: [writer] });
       await runCoach(loop.options);
       assert.deepEqual([(await loop.task()).status, writer.prompts.length], ['needs_human', 0]);
-      assert.match((await loop.task()).reason, /context of 1100/);
+      assert.match((await loop.task()).reason, /context window of 300/);
     });
 
     test('stops at once when it is told to, and gives the task back', async () => {

@@ -7,6 +7,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Store } from '../store/types.ts';
 import { resolveCommit } from '../workspace/repository.ts';
+import { removeStaleFolders } from '../workspace/temporary-folders.ts';
 import type { LoopEvent, LoopOptions, RunContext, RunSummary } from './options.ts';
 import { leaseOf, type WorkResult, workOn } from './worker.ts';
 
@@ -18,6 +19,7 @@ const MOST_FAILURES = 5;
 export async function runCoach(options: LoopOptions): Promise<RunSummary> {
   const { store, repository, base = 'HEAD', description = {} } = options;
   const emit = (event: LoopEvent): void => options.onEvent?.(event);
+  removeStaleFolders();
   await recover(store, emit);
   const baseCommit = await resolveCommit(repository, base);
   const runId = newRunId();

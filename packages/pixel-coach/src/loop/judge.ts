@@ -3,9 +3,9 @@
  * that is named, so that the same can be asked again on a newer one.
  */
 import picomatch from 'picomatch';
-import { expectedTests } from '../proof/expected-tests.ts';
+import { type ExpectedRequest, type ExpectedTests, expectedTests } from '../proof/expected-tests.ts';
 import { checkMutations, trusting } from '../proof/mutation-check.ts';
-import { runTests } from '../proof/run-tests.ts';
+import { runTests, type TestSettings } from '../proof/run-tests.ts';
 import { planOf } from '../proof/test-command.ts';
 import type { ChangedFile, Task, TestOutcome } from '../store/types.ts';
 import { createPathRules, type PathRules } from '../workspace/path-rules.ts';
@@ -52,13 +52,13 @@ export async function judge(
   const rules = pathRulesOf(context, task);
   const isTrusted = task.action === 'write_tests' ? trusting(rules, files) : rules.isProtected;
   const request = { command: task.testCommand, snapshot, omit: hiddenFrom(context, task), signal };
-  const expected = await expectedTests(context.tests, request);
+  const expected = await expectedFor(context, task, request);
   const { outcome, output } = await runTests(context.tests, { ...request, files, isTrusted, expected });
   signal.throwIfAborted();
   if (!outcome.passed) return { test: outcome, output, feedback: 'The tests fail; their output is below.' };
   if (task.hiddenTestCommand !== null) {
     const hidden = { command: task.hiddenTestCommand, snapshot, signal };
-    const names = await expectedTests(context.tests, hidden);
+    const names = await expectedFor(context, task, hidden);
     const report = await runTests(context.tests, { ...hidden, files, isTrusted, expected: names });
     signal.throwIfAborted();
     if (!report.outcome.passed)
@@ -79,6 +79,24 @@ export async function judge(
     if (feedback !== undefined) return { test: { ...outcome, passed: false }, output, feedback };
   }
   return { test: outcome, output, feedback: undefined };
+}
+
+/** What was found for a commit and a command, for the next attempts at the same task. */
+const found = new WeakMap<TestSettings, Map<string, ExpectedTests>>();
+const MOST_FOUND = 500;
+
+async function expectedFor({ tests }: RunContext, { id }: Task, request: ExpectedRequest): Promise<ExpectedTests> {
+  const known = found.get(tests) ?? new Map<string, ExpectedTests>();
+  found.set(tests, known);
+  const key = `${id} ${request.snapshot.commit} ${request.command}`;
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const expected = await expectedTests(tests, request);
+  // What was broken off says nothing.
+  request.signal?.throwIfAborted();
+  if (known.size >= MOST_FOUND) known.clear();
+  known.set(key, expected);
+  return expected;
 }
 
 const HIDDEN_FEEDBACK =

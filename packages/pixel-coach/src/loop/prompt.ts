@@ -60,11 +60,13 @@ const ROLE = {
     'You write tests. Answer with new test files only (FILE): they must pass on the present code, and fail when it is broken in small ways.',
 } as const;
 
-/** Throws `agent-failed` with `details.tooLong` when the task does not fit the agent's context. */
+/** Throws `agent-unavailable` with `details.contextExceeded` when the task does not fit the agent's context: another one may have more. */
 export async function buildPrompt(request: PromptRequest): Promise<Prompt> {
   const { task, agent } = request;
   const system = `You are a careful programmer. ${ROLE[task.action]}\n\n${ANSWER_FORMAT}`;
-  const room = (agent.contextTokens ?? Number.POSITIVE_INFINITY) - agent.maxOutputTokens;
+  const window = agent.contextTokens ?? Number.POSITIVE_INFINITY;
+  // In a small window the answer gets half of it at least; the agent asks for no more than is left.
+  const room = window - Math.min(agent.maxOutputTokens, window / 2);
   const files = await readFiles(request);
   let inputTokens = 0;
   for (const mapCharacters of MAP_CHARACTERS) {
@@ -75,10 +77,10 @@ export async function buildPrompt(request: PromptRequest): Promise<Prompt> {
     }
   }
   throw new CoachError(
-    'agent-failed',
-    `The task needs ${inputTokens} tokens of input and ${agent.maxOutputTokens} of output, and ${agent.name} has a context of ` +
-      `${agent.contextTokens}. Give it less context, or another agent.`,
-    { details: { tooLong: true, inputTokens, contextTokens: agent.contextTokens } },
+    'agent-unavailable',
+    `The task needs ${inputTokens} tokens of input, and ${agent.name} has a context window of ${agent.contextTokens} tokens for input ` +
+      'and answer. Give the task less context, or another agent.',
+    { details: { contextExceeded: true, inputTokens, contextTokens: agent.contextTokens } },
   );
 }
 

@@ -172,10 +172,11 @@ async function giveBack(context: RunContext, { lease, task, failures, error }: F
 
 function causeOf(error: unknown): 'human' | 'unavailable' | 'budget' | 'fatal' {
   if (!isCoachError(error)) return 'fatal';
-  if (error.code === 'agent-unavailable') return 'unavailable';
+  // A prompt that does not fit will not fit later either.
+  if (error.code === 'agent-unavailable') return error.details.contextExceeded === true ? 'human' : 'unavailable';
   if (error.code === 'budget-exceeded')
     return error.details.scope === 'task' || error.details.scope === 'call' ? 'human' : 'budget';
-  // Too long for the model, or undecidable: waiting does not help.
+  // Undecidable: waiting does not help.
   if (error.code === 'agent-failed') return 'human';
   if (error.code === 'git') return error.details.conflict === true ? 'human' : 'unavailable';
   return 'fatal';

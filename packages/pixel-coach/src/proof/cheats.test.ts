@@ -98,6 +98,7 @@ describe('A cheat', { skip }, () => {
 
   test('leaving with exit(0), early or late, is noticed', async () => {
     await assertFails('export const add = 0; process.exit(0);', /did not run to its end/);
+    await assertFails('export const add = 0; process.exit(0);', /did not run to its end/, 'npm test');
     await assertFails('export const add = () => 5; process.reallyExit(0);');
     await assertFails('export function add() { process.exit(0); }', /before its tests had ended/);
     await assertFails('export const add = () => 5; setImmediate(() => process.exit(0));', /ended before|Did not run/);

@@ -6,7 +6,7 @@ import type { Node } from 'acorn';
 import type { Snapshot } from '../workspace/repository.ts';
 import { parseJavaScript, withoutTypes } from '../workspace/syntax.ts';
 import { runTests, type TestSettings } from './run-tests.ts';
-import { planOf, testFilesOf } from './test-command.ts';
+import { planIn, testFilesOf } from './test-command.ts';
 
 const TESTS = new Set(['test', 'it']);
 const SUITES = new Set(['describe', 'suite']);
@@ -20,11 +20,10 @@ export interface ExpectedRequest {
 }
 
 /** By test file; undefined for a command whose tests are not counted. */
-export async function expectedTests(
-  settings: TestSettings,
-  request: ExpectedRequest,
-): Promise<ReadonlyMap<string, readonly string[]> | undefined> {
-  const plan = planOf(request.command);
+export type ExpectedTests = ReadonlyMap<string, readonly string[]> | undefined;
+
+export async function expectedTests(settings: TestSettings, request: ExpectedRequest): Promise<ExpectedTests> {
+  const plan = await planIn(request.snapshot, request.command);
   if (plan.kind === 'shell') return undefined;
   const { records } = await runTests(settings, { ...request, files: [], isTrusted: () => true });
   const expected = new Map<string, readonly string[]>();

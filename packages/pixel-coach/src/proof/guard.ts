@@ -119,7 +119,7 @@ function tell(record: Readonly<Record<string, string | boolean>>): void {
 /** What a model needs to see of a failure: the message and where in its own files. */
 function describeError(error: TestFailure | undefined): string {
   const { stack, message } = error?.cause ?? error ?? {};
-  const lines = `${stack ?? message ?? ''}`.split('\n').filter((line) => !/node:internal|\/opt\/coach\//.test(line));
+  const lines = `${stack ?? message ?? ''}`.split('\n').filter((line) => !/^ +at .*(node:|\/opt\/coach\/)/.test(line));
   return lines.slice(0, MOST_LINES).join('\n');
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { titlesIn } from './expected-tests.ts';
 import { chooseMutations, mutationsOf } from './mutations.ts';
-import { planOf, testFilesOf } from './test-command.ts';
+import { planIn, planOf, testFilesOf } from './test-command.ts';
 
 describe('A test command', () => {
   test('of Node is counted: its files are known, the options of its runner are not needed', () => {
@@ -35,6 +35,30 @@ describe('A test command', () => {
       'node "a',
     ])
       assert.deepEqual(planOf(command), { kind: 'shell', command });
+  });
+
+  test('of npm is looked through to the script that the trusted commit has for it', async () => {
+    const scripts = {
+      test: 'node --test a.ts',
+      unit: 'node --test',
+      postunit: 'x',
+      lint: 'biome check',
+      'test:all': 'node --test',
+    };
+    const snapshot = { read: async () => JSON.stringify({ scripts }) };
+    const kindOf = async (command: string) => (await planIn(snapshot, command)).kind;
+    for (const command of ['npm test', 'npm t', 'npm --silent test', 'npm run test:all', 'npm test --silent'])
+      assert.equal(await kindOf(command), 'counted', command);
+    for (const command of [
+      'npm run unit',
+      'npm run lint',
+      'npm test -- --only x',
+      'npm run none',
+      'npm test && true',
+      'npx x',
+    ])
+      assert.equal(await kindOf(command), 'shell', command);
+    assert.equal((await planIn({ read: async () => undefined }, 'npm test')).kind, 'shell');
   });
 
   test('finds its files in the tree', () => {

@@ -10,7 +10,7 @@ import type { ChangedFile, TestOutcome } from '../store/types.ts';
 import { exportTree } from '../workspace/export.ts';
 import type { Snapshot } from '../workspace/repository.ts';
 import { readRecords, type TestRecords } from './records.ts';
-import { planOf, type TestPlan, testFilesOf } from './test-command.ts';
+import { planIn, type TestPlan, testFilesOf } from './test-command.ts';
 
 /** How a project's tests are run, for all of its tasks. */
 export interface TestSettings {
@@ -53,7 +53,7 @@ export async function runTests(settings: TestSettings, request: TestRequest): Pr
   const below = mounts.filter(({ target }) => target.startsWith(`${WORK_FOLDER}/`));
   const folders = [...writable, ...below.map(({ target }) => target.slice(WORK_FOLDER.length + 1))];
   using exported = await exportTree(snapshot, files, isTrusted, { folders, ...(omit === undefined ? {} : { omit }) });
-  const plan = planOf(request.command);
+  const plan = await planIn(snapshot, request.command);
   // Awaited here: the export is gone when this function returns.
   return plan.kind === 'shell'
     ? await runShell(settings, request, exported.folder)

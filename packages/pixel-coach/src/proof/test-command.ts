@@ -3,6 +3,7 @@
  * file, and their results are counted; everything else goes to a shell, and its exit code decides.
  */
 import picomatch from 'picomatch';
+import type { Snapshot } from '../workspace/repository.ts';
 
 export type TestPlan =
   | {
@@ -36,7 +37,19 @@ const WITH_VALUE = new Set([
   '--test-name-pattern',
   '--test-skip-pattern',
 ]);
+/** `npm test`, `npm run x`, without further arguments. */
+const NPM_SCRIPT = /^npm (?:(?:--silent|-s) )?(?:run(?:-script)? )?([\w:.-]+)(?: (?:--silent|-s))?$/;
 const SCRIPT = /\.(js|mjs|cjs|ts|mts|cts)$/;
+
+/** As planOf, but looks through `npm test` and `npm run NAME` to the script that the trusted commit has for it. */
+export async function planIn(snapshot: Pick<Snapshot, 'read'>, command: string): Promise<TestPlan> {
+  const plan = planOf(command);
+  const name = NPM_SCRIPT.exec(command.trim())?.[1];
+  if (plan.kind === 'counted' || name === undefined) return plan;
+  const script = scriptIn((await snapshot.read('package.json')) ?? '', name.replace(/^(t|tst)$/, 'test'));
+  const behind = script === undefined ? plan : planOf(script);
+  return behind.kind === 'counted' ? behind : plan;
+}
 
 export function planOf(command: string): TestPlan {
   const words = wordsOf(command);
@@ -82,4 +95,15 @@ function wordsOf(command: string): string[] | undefined {
     words.push(word);
   }
   return words;
+}
+
+/** The script of that name, unless others run before and after it. */
+function scriptIn(packageJson: string, name: string): string | undefined {
+  try {
+    const { scripts = {} }: { scripts?: Record<string, unknown> } = JSON.parse(packageJson);
+    const script = scripts[name];
+    return typeof script === 'string' && !(`pre${name}` in scripts) && !(`post${name}` in scripts) ? script : undefined;
+  } catch {
+    return undefined;
+  }
 }

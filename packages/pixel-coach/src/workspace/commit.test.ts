@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -7,6 +17,7 @@ import { repositoryOf } from '../../test/repository-of.ts';
 import { branchTip, diffOf, mergeCommits, moveBranch, writeCommit } from './commit.ts';
 import { exportTree } from './export.ts';
 import { isAncestor, openRepository, openSnapshot, resolveCommit } from './repository.ts';
+import { makeTemporaryFolder, removeStaleFolders } from './temporary-folders.ts';
 
 const FILES = { 'a.txt': 'a\n', 'sub/b.sh': '#!/bin/sh\n', 'sub/c.txt': 'c\n', 'test/t.txt': 'trusted\n' };
 
@@ -154,4 +165,16 @@ describe('An export', () => {
 
 test('A folder without a repository or a commit is refused', async () => {
   await assert.rejects(openRepository(tmpdir()), { code: 'not-a-repository', message: /git init/ });
+});
+
+test('Folders that a killed process left behind are removed a day later, and no others', () => {
+  const mine = makeTemporaryFolder();
+  removeStaleFolders();
+  assert.ok(existsSync(mine));
+  utimesSync(mine, 0, 0);
+  const other = mkdtempSync(join(tmpdir(), 'pixel-coach-other-'));
+  utimesSync(other, 0, 0);
+  removeStaleFolders();
+  assert.deepEqual([existsSync(mine), existsSync(other)], [false, true]);
+  rmSync(other, { recursive: true });
 });

@@ -2,13 +2,13 @@
  * Makes commits without a working tree: a change is a list of contents, written as git objects on top of a commit. Branches are moved
  * only if they stand where they were expected, and only those of the coach (coach/...).
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoachError } from '../core/errors.ts';
 import type { ChangedFile } from '../store/types.ts';
 import { git, gitLine, gitNow } from './git.ts';
 import type { Repository, Snapshot } from './repository.ts';
+import { makeTemporaryFolder } from './temporary-folders.ts';
 
 const BRANCH_PREFIX = 'coach/';
 const NOTHING = '0'.repeat(40);
@@ -16,7 +16,7 @@ const IDENTITY = { name: 'pixel-coach', email: 'pixel-coach@users.noreply.invali
 
 /** The unified diff of a change. Leaves no object in the repository. */
 export async function diffOf(repository: Repository, base: Snapshot, files: readonly ChangedFile[]): Promise<string> {
-  const scratch = mkdtempSync(join(tmpdir(), 'pixel-coach-objects-'));
+  const scratch = makeTemporaryFolder();
   try {
     const objects = await gitLine(repository.folder, ['rev-parse', '--path-format=absolute', '--git-path', 'objects']);
     mkdirSync(join(scratch, 'objects'));
@@ -42,7 +42,7 @@ export async function writeCommit(
   files: readonly ChangedFile[],
   message: string,
 ): Promise<string> {
-  const scratch = mkdtempSync(join(tmpdir(), 'pixel-coach-index-'));
+  const scratch = makeTemporaryFolder();
   try {
     const tree = await writeTree(repository, base, files, { GIT_INDEX_FILE: join(scratch, 'index') });
     return await commitTree(repository, tree, [base.commit], message);

@@ -2,11 +2,11 @@
  * A fresh copy of a commit's files with a change applied, for the sandbox to look at. It holds no `.git`, is written from git's
  * objects (no filter, no attribute is heeded), lies outside the repository, and is never read again.
  */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ChangedFile } from '../store/types.ts';
 import type { Snapshot, TreeEntry } from './repository.ts';
+import { makeTemporaryFolder } from './temporary-folders.ts';
 
 export interface ExportedTree extends Disposable {
   readonly folder: string;
@@ -33,7 +33,7 @@ export async function exportTree(
   { omit = () => false, folders = [] }: ExportOptions = {},
 ): Promise<ExportedTree> {
   // Closed to everybody else on this machine; in the sandbox the folder within is mounted, and open.
-  const root = mkdtempSync(join(tmpdir(), 'pixel-coach-export-'));
+  const root = makeTemporaryFolder();
   const folder = join(root, 'work');
   const dispose = (): void => rmSync(root, { recursive: true, force: true });
   try {

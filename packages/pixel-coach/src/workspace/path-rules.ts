@@ -26,6 +26,7 @@ export const PROTECTED_PATHS: readonly string[] = [
     '**/yarn.lock',
     '**/pnpm-lock.yaml',
     '**/bun.lock*',
+    '**/{deno.json*,deno.lock,bunfig.toml}',
   ],
   ...[
     '**/{Cargo,poetry,uv,composer,Gemfile,Pipfile,flake}.lock',

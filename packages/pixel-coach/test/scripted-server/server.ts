@@ -3,6 +3,7 @@
  * Gemini's (`/v1beta/models/MODEL:generateContent`), and the side doors by which Ollama and llama.cpp tell their context window. Who
  * answers what is in the scripts it is started with.
  */
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { chatCompletion, chatCompletionChunks, geminiAnswer, geminiRequest, geminiUsage } from './protocol.ts';
@@ -205,13 +206,12 @@ async function sendEndless(
     return sendJson(response, 200, chatCompletion(request.model, text.repeat(repeat), usage));
   }
   response.writeHead(200, { 'content-type': 'text/event-stream' });
+  const left = new AbortController();
+  const closed = once(response, 'close').then(() => left.abort());
   const [chunk] = chatCompletionChunks(request.model, text, { inputTokens: 1, outputTokens: 1 });
   for (let index = 0; index < repeat && !response.destroyed; index++) {
     if (!response.write(`data: ${chunk}\n\n`)) {
-      await new Promise<void>((resolve) => {
-        response.once('drain', resolve);
-        response.once('close', resolve);
-      });
+      await Promise.race([once(response, 'drain', { signal: left.signal }), closed]).catch(() => {});
     }
   }
   response.end('data: [DONE]\n\n');

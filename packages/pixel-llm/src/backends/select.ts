@@ -1,7 +1,7 @@
 /** From a device's name to its backend: the one place that knows which backends there are. */
 import { isPixelError, PixelError } from '../core/errors.ts';
 import { createReferenceBackend } from './reference/backend.ts';
-import type { Backend, DeviceName } from './types.ts';
+import type { Backend, DeviceName, KvType } from './types.ts';
 import { createCpuBackend } from './wasm/backend.ts';
 import { type AdapterReport, listAdapters } from './webgpu/adapters.ts';
 import { createGpuBackend } from './webgpu/backend.ts';
@@ -10,6 +10,10 @@ import { gpuPlatform } from './webgpu/gpu-platform.ts';
 export interface BackendOptions {
   /** Threads to compute with. Default: the device's choice. Devices that have but one ignore it. */
   threads?: number | undefined;
+  /** Given one line for people about each kind of weights that a device cannot keep as they are, when a model is loaded. */
+  onNote?: ((line: string) => void) | undefined;
+  /** What the KV cache keeps keys and values in. Default: the device's choice. Only `cpu` has one. */
+  kvType?: KvType | undefined;
   /** A part of the name of the adapter that the device `gpu` should be. Default: the first real GPU. */
   gpuAdapter?: string | undefined;
 }
@@ -35,11 +39,11 @@ const BACKENDS: Readonly<Record<DeviceName, (options: BackendOptions) => Backend
 
 /**
  * The backend of a device. `auto` is a real GPU where there is one (or the adapter that is named), else the processor; never a software adapter
- * that was not asked for. Throws `unknown-device`, listing those there are.
+ * that was not asked for. Throws `unknown-device`, listing those there are, and `bad-argument`.
  */
 export async function selectBackend(device: 'auto' | DeviceName, options: BackendOptions = {}): Promise<Backend> {
-  if (device === 'auto') return selectAutomatically(options);
-  if (Object.hasOwn(BACKENDS, device)) return await BACKENDS[device](options);
+  if (device === 'auto') return checked(await selectAutomatically(options), options);
+  if (Object.hasOwn(BACKENDS, device)) return checked(await BACKENDS[device](options), options);
   throw new PixelError(
     'unknown-device',
     `There is no device "${device}" here. Devices: auto, ${Object.keys(BACKENDS).join(', ')}.`,
@@ -90,4 +94,11 @@ function reportReference(): DeviceReport {
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Nobody is to believe that a cache is smaller, or more exact, than it is. */
+function checked(backend: Backend, { kvType }: BackendOptions): Backend {
+  if (kvType === undefined || backend.device === 'cpu') return backend;
+  const message = `The device "${backend.device}" has one type of KV cache: leave the type out, or ask for the device "cpu".`;
+  throw new PixelError('bad-argument', message);
 }

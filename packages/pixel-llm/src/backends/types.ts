@@ -9,6 +9,10 @@ import type { WeightSource } from '../pxi/weight-source.ts';
 
 export type DeviceName = 'reference' | 'cpu' | 'gpu';
 
+/** What a KV cache keeps keys and values in: half-precision numbers, or 8-bit integers with an f32 scale for 32 dimensions. */
+export const KV_TYPES = ['f16', 'q8'] as const;
+export type KvType = (typeof KV_TYPES)[number];
+
 /**
  * One run of the Program: entries (token, sequence, position), prompt processing, decoding, several users' sequences and
  * speculative checks alike. Entries of one sequence stand in ascending position; all earlier positions of the sequence must have

@@ -82,7 +82,7 @@ export class EngineService {
       const { keep, check, ...rest } = options;
       const weights = await openSentWeights(source, this.#objectReader, { ...work, keep, check, onNote });
       try {
-        this.#model = await loadModel(weights, { ...rest, ...work });
+        this.#model = await loadModel(weights, { ...rest, ...work, onNote });
       } finally {
         await weights.dispose();
       }

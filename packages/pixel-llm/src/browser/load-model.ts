@@ -25,8 +25,6 @@ export interface LoadModelOptions extends EngineLoadModelOptions {
   check?: boolean | undefined;
   /** The folder with worker.js and the kernels (dist/bundle), where it is not beside the module. */
   assets?: string | URL | undefined;
-  /** Hears of what was in the way and is tried again, a sentence each. */
-  onNote?: ((sentence: string) => void) | undefined;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The options that run and chat share: how tokens are chosen, and what to run on. */
-import type { Command } from 'commander';
-import type { DeviceName } from '../backends/types.ts';
+import { type Command, Option } from 'commander';
+import { type DeviceName, KV_TYPES, type KvType } from '../backends/types.ts';
 import type { GenerateOptions } from '../engine/generation.ts';
 import type { Model } from '../engine/model.ts';
 import { loadModel } from '../engine/node.ts';
@@ -23,6 +23,7 @@ export interface DeviceFlags {
   device: 'auto' | DeviceName;
   context?: number;
   threads?: number;
+  kvType?: KvType;
   gpuAdapter?: string;
   /** False: a URL is read by ranges, not pulled. */
   cache: boolean;
@@ -52,6 +53,11 @@ export function addDeviceFlags(command: Command): Command {
   return command
     .option('--device <name>', 'what to run on: auto, or a name that `pixel-llm devices` lists', 'auto')
     .option('--threads <n>', "threads to compute with (default: the device's choice)", wholeNumber(1, 1024))
+    .addOption(
+      new Option('--kv-type <type>', 'keys and values in f16, or in 8 bits (0.56 of the memory; device cpu)').choices(
+        KV_TYPES,
+      ),
+    )
     .option('--gpu-adapter <name>', "a part of the GPU adapter's name, software adapters too (default: a real GPU)")
     .option('--context <n>', "tokens of prompt and text together (default: the model's, at most 4096)", wholeNumber(1))
     .option('--no-cache', 'read a URL by ranges, and do not pull it into the cache');
@@ -65,11 +71,11 @@ export function samplingOptions(flags: SamplingFlags): GenerateOptions {
 
 /** Loads the model, from the cache if it is a URL, and says on stderr what it is. */
 export async function loadForCommand(given: string, flags: DeviceFlags, context: CommandContext): Promise<Model> {
-  const { device, threads, gpuAdapter, context: contextLength, cache } = flags;
+  const { device, threads, kvType, gpuAdapter, context: contextLength, cache } = flags;
   const path = cache ? await pulledModel(given, context) : given;
   const begun = performance.now();
-  const model = await context.withProgress((onProgress) =>
-    loadModel(path, { device, threads, gpuAdapter, contextLength, signal: context.signal, onProgress }),
+  const model = await context.withProgress((onProgress, onNote) =>
+    loadModel(path, { device, threads, kvType, gpuAdapter, contextLength, signal: context.signal, onProgress, onNote }),
   );
   const seconds = ((performance.now() - begun) / 1000).toFixed(2);
   context.note(

@@ -5,6 +5,7 @@
  */
 import type { ByteSource, ReadOptions } from './byte-source.ts';
 import { PixelError, type PixelErrorCode } from './errors.ts';
+import { textReader } from './text-decoding.ts';
 
 export interface ByteReaderOptions extends ReadOptions {
   /** Bytes of the first piece; each next piece doubles what is held. */
@@ -31,8 +32,7 @@ export class ByteReader {
   readonly #signal: AbortSignal | undefined;
   #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #view: DataView = new DataView(this.#bytes.buffer);
-  /** Keeps a leading byte order mark: it is part of the string. Invalid UTF-8 becomes U+FFFD. */
-  readonly #decoder: TextDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  #text = textReader(this.#bytes);
 
   constructor(source: ByteSource, { firstBytes = 1 << 20, limitBytes, signal }: ByteReaderOptions) {
     this.#source = source;
@@ -83,11 +83,14 @@ export class ByteReader {
   async #fetch(length: number): Promise<void> {
     const wanted = Math.max(length, this.#bytes.length * 2, this.#firstBytes);
     const held = this.#bytes.length;
-    const grown = new Uint8Array(Math.min(wanted, this.#source.size, Math.max(length, this.#limitBytes)));
-    grown.set(this.#bytes);
+    // Moved, not copied: what was held is nobody's any more.
+    const enough = Math.min(wanted, this.#source.size, Math.max(length, this.#limitBytes));
+    const grown = new Uint8Array(this.#bytes.buffer.transfer(enough));
+    this.#bytes = new Uint8Array(0);
     await this.#source.read(held, [grown.subarray(held)], { signal: this.#signal });
     this.#bytes = grown;
     this.#view = new DataView(grown.buffer);
+    this.#text = textReader(grown);
   }
 
   uint8(): number {
@@ -156,7 +159,8 @@ export class ByteReader {
 
   /** The next bytes as UTF-8. */
   text(length: number): string {
-    return this.#decoder.decode(this.bytes(length));
+    const start = this.#take(length);
+    return this.#text(start, start + length);
   }
 
   /** The source's first bytes, however many of them were parsed; fetched if need be, not copied. */

@@ -1,5 +1,5 @@
 /**
- * The Node side of core/: files as byte sources and sinks, native hashes. Importing it installs the native hashes.
+ * The Node side of core/: files as byte sources and sinks. Importing it installs native hashes and text decoding.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -10,6 +10,7 @@ import type { ByteSink } from './byte-sink.ts';
 import { type ByteSource, checkRange, type ReadOptions, totalLength } from './byte-source.ts';
 import { PixelError, throwIfAborted } from './errors.ts';
 import { installHashFunctions } from './hashing.ts';
+import { installTextDecoding } from './text-decoding.ts';
 
 installHashFunctions({
   crc32,
@@ -17,6 +18,12 @@ installHashFunctions({
     const hash = createHash('sha256');
     return { update: (bytes) => void hash.update(bytes), digestHex: () => hash.digest('hex') };
   },
+});
+
+// A vocabulary has some hundred thousand strings: this makes no view of each.
+installTextDecoding((bytes) => {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return (start, end) => buffer.toString('utf8', start, end);
 });
 
 /** The kernel takes at most 1024 buffers a call (IOV_MAX). */
@@ -242,6 +249,11 @@ export function fileError(error: unknown, path: string): unknown {
 
 function isSystemError(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
+}
+
+/** Options for a worker where this process's own would stop it: `node --input-type=module -e ...` is no way to start a file. */
+export function workerArguments(): { execArgv?: string[] } {
+  return process.execArgv.some((argument) => argument.startsWith('--input-type')) ? { execArgv: [] } : {};
 }
 
 /** True when something exists at the path. */

@@ -3,7 +3,7 @@
  * failure nothing stays behind, neither open files nor half a model.
  */
 import { selectBackend } from '../backends/select.ts';
-import { DEFAULT_PAGE_TOKENS, type DeviceName } from '../backends/types.ts';
+import { DEFAULT_PAGE_TOKENS, type DeviceName, type KvType } from '../backends/types.ts';
 import { BlobByteSource, type ByteSource } from '../core/byte-source.ts';
 import { PixelError, throwIfAborted } from '../core/errors.ts';
 import { openHttpByteSource } from '../core/http-byte-source.ts';
@@ -27,12 +27,19 @@ export interface LoadModelOptions extends WorkOptions {
   device?: 'auto' | DeviceName | undefined;
   /** Threads to compute with. Default: the device's choice. `reference` always takes one. */
   threads?: number | undefined;
+  /**
+   * What the device `cpu` keeps keys and values in: `f16` (default), or `q8`, 8-bit integers with a scale for 32 dimensions: 0.56 of the
+   * memory, a little less exact.
+   */
+  kvType?: KvType | undefined;
   /** A part of the name of the GPU adapter to run on, software adapters included. Default: the first real GPU. */
   gpuAdapter?: string | undefined;
   /** Tokens that prompt and answer may have together. Default: the model's own limit, but at most 4096. */
   contextLength?: number | undefined;
   /** How many sequences of full length the KV cache holds at once; idle ones make room for busy ones. Default 1. */
   sequences?: number | undefined;
+  /** Hears, a sentence each, of what goes on but not as well as it could: weights of a type that has no kernel; in a browser, what is tried again. */
+  onNote?: ((sentence: string) => void) | undefined;
   /** How the memory this process may still take is found out. Default: in Node, by the system; in a browser, not. */
   availableMemory?: AvailableMemory | undefined;
 }
@@ -61,27 +68,42 @@ async function loadFromWeights(
   {
     device = 'auto',
     threads,
+    kvType,
     gpuAdapter,
     contextLength,
     sequences = 1,
+    onNote,
     availableMemory = () => undefined,
     signal,
     onProgress,
   }: LoadModelOptions,
 ): Promise<Model> {
   checkWhole('sequences', sequences, 1, 4096);
-  const backend = await selectBackend(device, { threads, gpuAdapter });
+  const backend = await selectBackend(device, { threads, kvType, gpuAdapter, onNote });
   const { name, head } = weights;
   const program = buildProgram(head, { activations: backend.activations });
   const context = chooseContext(program, contextLength);
-  const tokenizer = createTokenizer(head.metadata);
-  const chatTemplate = createChatTemplate(head.metadata);
   const pageTokens = DEFAULT_PAGE_TOKENS;
-  const pages = { pageTokens, pageCount: Math.ceil(context / pageTokens) * sequences };
+  const pages = { pageTokens, pageCount: Math.ceil(context / pageTokens) * sequences, sequences };
   const memoryBytes = checkMemory(name, program, backend, pages, availableMemory);
   const samples = new WeightSamples();
-  const executor = await backend.load(program, sampledWeights(weights, samples), { ...pages, signal, onProgress });
-  return new Model({ name, head, tokenizer, chatTemplate, contextLength: context, executor, memoryBytes, samples });
+  const stopped = new AbortController();
+  const stop = signal ? AbortSignal.any([signal, stopped.signal]) : stopped.signal;
+  const loading = backend.load(program, sampledWeights(weights, samples), { ...pages, signal: stop, onProgress });
+  try {
+    // Made while the device's threads start.
+    const tokenizer = createTokenizer(head.metadata);
+    const chatTemplate = createChatTemplate(head.metadata);
+    const executor = await loading;
+    return new Model({ name, head, tokenizer, chatTemplate, contextLength: context, executor, memoryBytes, samples });
+  } catch (error) {
+    stopped.abort();
+    await loading.then(
+      (executor) => executor.dispose(),
+      () => undefined,
+    );
+    throw error;
+  }
 }
 
 /** Opens what is not a WeightSource yet; the other files of a set on a server are asked for beside it. */

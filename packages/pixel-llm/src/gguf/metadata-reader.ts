@@ -87,8 +87,19 @@ function readBool(reader: ByteReader, { key }: EntryContext): boolean {
   throw reader.error('bad-gguf', `the metadata entry "${key}" holds a bool that is neither 0 nor 1 but ${byte}`);
 }
 
-function readString(reader: ByteReader, { version, key }: EntryContext): string {
+function readString(reader: ByteReader, entry: EntryContext): string {
+  return readStrings(reader, entry, 1)[0]!;
+}
+
+/** Grows as strings are read: a declared count alone allocates nothing. */
+function readStrings(reader: ByteReader, { version, key }: EntryContext, count: number): string[] {
   const what = `the length of a string in the metadata entry "${key}"`;
+  const strings: string[] = [];
+  for (let i = 0; i < count; i++) strings.push(readText(reader, version, what));
+  return strings;
+}
+
+function readText(reader: ByteReader, version: number, what: string): string {
   const length = version === 1 ? reader.count32(LIMITS.stringBytes, what) : reader.count64(LIMITS.stringBytes, what);
   return reader.text(length);
 }
@@ -147,7 +158,7 @@ function readArray(reader: ByteReader, entry: EntryContext, depth: number): Meta
     throw reader.tooMany(LIMITS.headItems - entry.itemsLeft, LIMITS.headItems, `${what}, with those before,`);
   if (itemType === 'array')
     return { type: 'array', itemType, value: items(count, () => readArray(reader, entry, depth + 1)) };
-  if (itemType === 'string') return { type: 'array', itemType, value: items(count, () => readString(reader, entry)) };
+  if (itemType === 'string') return { type: 'array', itemType, value: readStrings(reader, entry, count) };
   return { type: 'array', itemType, value: items(count, () => readBool(reader, entry)) };
 }
 

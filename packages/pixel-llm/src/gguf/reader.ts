@@ -68,7 +68,9 @@ export async function readGgufHead(
   const dataOffset = tensorCount === 0 ? Math.min(aligned, source.size) : aligned;
   const tensors = placeTensors(declared, { name: source.name, size: source.size, alignment, dataOffset });
   const headBytes = await reader.prefix(Math.min(dataOffset, source.size));
-  return { version, alignment, metadata, tensors, dataOffset, headBytes: headBytes.slice() };
+  // A copy only where most of what the reader held is something else.
+  const isMost = headBytes.length * 2 > headBytes.buffer.byteLength;
+  return { version, alignment, metadata, tensors, dataOffset, headBytes: isMost ? headBytes : headBytes.slice() };
 }
 
 function readPreamble(reader: ByteReader): { version: number; tensorCount: number; entryCount: number } {

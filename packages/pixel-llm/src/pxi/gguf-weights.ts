@@ -12,7 +12,7 @@ import type { RowRange, WeightHead, WeightSource } from './weight-source.ts';
 /** Bytes of blocks read at once, at least one block. */
 const PIECE_BYTES = 1 << 20;
 /** Pieces kept: as many readers as threads are usual take the planes of different rows in turns. */
-const KEPT_PIECES = 8;
+const KEPT_PIECES = 4;
 
 /** The model belongs to the WeightSource from here on: disposing of it closes the files. */
 export function createGgufWeights(model: GgufModel): WeightSource {
@@ -110,7 +110,8 @@ class GgufWeights implements WeightSource {
   /** Memory to be filled: the oldest that nobody uses, once enough pieces are kept. */
   #spare(length: number): Piece {
     const oldest = this.#pieces.length < KEPT_PIECES ? undefined : this.#pieces.find(({ users }) => users === 0);
-    const memory = oldest && oldest.bytes.buffer.byteLength >= length ? oldest.bytes.buffer : new ArrayBuffer(length);
+    const isLarge = oldest && oldest.bytes.buffer.byteLength >= length;
+    const memory = isLarge ? oldest.bytes.buffer : new ArrayBuffer(Math.max(length, PIECE_BYTES));
     const piece = { tensor: undefined, start: 0, bytes: new Uint8Array(memory, 0, length), users: 1 };
     this.#pieces = [...this.#pieces.filter((other) => other !== oldest), piece];
     return piece;

@@ -8,10 +8,10 @@ import { Worker } from 'node:worker_threads';
 import type { ByteSource, ReadOptions } from '../core/byte-source.ts';
 import { isPixelError } from '../core/errors.ts';
 import { openHttpByteSource } from '../core/http-byte-source.ts';
-import { openFileByteSource } from '../core/node.ts';
+import { openFileByteSource, workerArguments } from '../core/node.ts';
 import type { ModelContent } from './convert/model-content.ts';
 import type { HashAnswer, HashRequest } from './hash-worker/messages.ts';
-import { openContent, openWeights } from './open-weights.ts';
+import { type OpenModelOptions, openContent, openWeights } from './open-weights.ts';
 import { openPictureSet, type PictureSet } from './picture-set.ts';
 import { isFirstOfSet } from './set-names.ts';
 import type { StreamHasher } from './stream-hasher.ts';
@@ -19,17 +19,17 @@ import type { WeightSource } from './weight-source.ts';
 
 /** Opens a model by the path or URL of its file, or of any file of its set. Throws `file-not-found`, `http`, and as `openWeights`. */
 export async function openWeightsFile(pathOrUrl: string, options: ReadOptions = {}): Promise<WeightSource> {
-  return openWeights(await openSource(pathOrUrl, options), siblings(options));
+  return openWeights(await openSource(pathOrUrl, options), openOptions(pathOrUrl, options));
 }
 
 /** The same for converting it. */
 export async function openContentFile(pathOrUrl: string, options: ReadOptions = {}): Promise<ModelContent> {
-  return openContent(await openSource(pathOrUrl, options), siblings(options));
+  return openContent(await openSource(pathOrUrl, options), openOptions(pathOrUrl, options));
 }
 
 /** The same for pictures only, with their manifest. */
 export async function openPictureSetFile(pathOrUrl: string, options: ReadOptions = {}): Promise<PictureSet> {
-  return openPictureSet(await openSource(pathOrUrl, options), siblings(options));
+  return openPictureSet(await openSource(pathOrUrl, options), openOptions(pathOrUrl, options));
 }
 
 /**
@@ -37,7 +37,7 @@ export async function openPictureSetFile(pathOrUrl: string, options: ReadOptions
  * takes several pictures keeps the name it was converted under.
  */
 export async function openSource(pathOrUrl: string, { signal }: ReadOptions = {}): Promise<ByteSource> {
-  if (/^https?:\/\//i.test(pathOrUrl)) return openHttpByteSource(pathOrUrl, { signal });
+  if (isUrl(pathOrUrl)) return openHttpByteSource(pathOrUrl, { signal });
   try {
     return await openFileByteSource(pathOrUrl);
   } catch (error) {
@@ -54,8 +54,19 @@ async function firstOfSet(path: string): Promise<string | undefined> {
   return firsts.length === 1 ? join(dirname(path), firsts[0] ?? '') : undefined;
 }
 
-function siblings(options: ReadOptions): ReadOptions & { openSibling: (name: string) => Promise<ByteSource> } {
-  return { ...options, openSibling: (name) => openSource(name, options) };
+/** On a disk, what most heads need is read at once: a vocabulary that is met in pieces is parsed again with each. */
+const FIRST_FILE_BYTES = 1 << 23;
+
+function openOptions(pathOrUrl: string, options: ReadOptions): OpenModelOptions {
+  return {
+    ...options,
+    ...(!isUrl(pathOrUrl) && { firstBytes: FIRST_FILE_BYTES }),
+    openSibling: (name) => openSource(name, options),
+  };
+}
+
+function isUrl(pathOrUrl: string): boolean {
+  return /^https?:\/\//i.test(pathOrUrl);
 }
 
 /** A StreamHasher on a worker thread: SHA-256 costs more than all else in a conversion. */
@@ -77,7 +88,7 @@ class WorkerHasher implements StreamHasher {
   #failure: Error | undefined;
 
   constructor() {
-    this.#worker = new Worker(WORKER_URL);
+    this.#worker = new Worker(WORKER_URL, workerArguments());
     this.#worker.on('message', (answer: HashAnswer) => this.#waiting.shift()?.resolve(answer));
     this.#worker.on('error', (error) => this.#fail(error instanceof Error ? error : new Error(String(error))));
     this.#worker.on('exit', () => this.#fail(new Error('The hashing thread ended.')));

@@ -1,6 +1,7 @@
 /** One door for every file that holds a model: what it is, its first bytes say, not its name. */
 import { type ByteSource, type ReadOptions, readBytes } from '../core/byte-source.ts';
 import { PixelError } from '../core/errors.ts';
+import type { ReadGgufHeadOptions } from '../gguf/reader.ts';
 import { type GgufModel, openGgufModel } from '../gguf/split.ts';
 import { openGgufContent } from './convert/gguf-content.ts';
 import type { ModelContent } from './convert/model-content.ts';
@@ -12,8 +13,8 @@ import type { WeightSource } from './weight-source.ts';
 
 export type ModelFormat = 'gguf' | 'picture';
 
-/** The same for all openers: how the other files of a set are found. */
-export type OpenModelOptions = OpenPictureSetOptions;
+/** The same for all openers: how the other files of a set are found, and how much of a GGUF file is read at first. */
+export type OpenModelOptions = OpenPictureSetOptions & Pick<ReadGgufHeadOptions, 'firstBytes'>;
 
 /**
  * Opens a model for reading its weights: GGUF or pictures, one file or any one of a set. The source belongs to the

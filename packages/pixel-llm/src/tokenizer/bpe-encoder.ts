@@ -17,7 +17,7 @@ export class BpeEncoder {
    * Symbols are token ids; what merges name but the vocabulary lacks (and a byte that has no token) gets a number
    * beyond it, so that later merges can still use it.
    */
-  readonly #symbols: Map<string, number>;
+  readonly #symbolsBeyond = new Map<string, number>();
   /** The text of the symbols beyond the vocabulary. */
   readonly #beyond: string[] = [];
   readonly #symbolOfByte: Int32Array;
@@ -27,7 +27,6 @@ export class BpeEncoder {
   /** Throws `bad-metadata` for a merge that is not a pair. */
   constructor(vocabulary: BpeVocabulary) {
     this.#vocabulary = vocabulary;
-    this.#symbols = new Map(vocabulary.textTokens);
     this.#symbolOfByte = Int32Array.from(CHARACTER_OF_BYTE, (character) => this.#symbolOf(character));
     this.#merger = new SymbolMerger(this.#readMerges());
   }
@@ -84,10 +83,10 @@ export class BpeEncoder {
   }
 
   #symbolOf(text: string): number {
-    let symbol = this.#symbols.get(text);
+    let symbol = this.#vocabulary.textTokens.get(text) ?? this.#symbolsBeyond.get(text);
     if (symbol === undefined) {
       symbol = this.#vocabulary.texts.length + this.#beyond.length;
-      this.#symbols.set(text, symbol);
+      this.#symbolsBeyond.set(text, symbol);
       this.#beyond.push(text);
     }
     return symbol;
@@ -96,6 +95,7 @@ export class BpeEncoder {
   #readMerges(): PairTable {
     const { merges } = this.#vocabulary;
     const table = new PairTable(merges.length);
+    let expected = 0;
     for (let rank = 0; rank < merges.length; rank++) {
       const merge = merges[rank]!;
       const middle = merge.indexOf(' ', 1);
@@ -104,8 +104,19 @@ export class BpeEncoder {
       }
       const left = merge.slice(0, middle);
       const right = merge.slice(middle + 1);
-      table.set(this.#symbolOf(left), this.#symbolOf(right), rank, this.#symbolOf(left + right));
+      const merged = this.#mergedSymbol(left, right, expected);
+      expected = merged + 1;
+      table.set(this.#symbolOf(left), this.#symbolOf(right), rank, merged);
     }
     return table;
+  }
+
+  /** Most vocabularies list their tokens in the order of the merges that make them: then nothing has to be joined and looked for. */
+  #mergedSymbol(left: string, right: string, expected: number): number {
+    const { texts, textTokens } = this.#vocabulary;
+    const text = texts[expected];
+    const isExpected = text?.length === left.length + right.length && text.startsWith(left) && text.endsWith(right);
+    const token = isExpected ? textTokens.get(text) : undefined;
+    return token ?? this.#symbolOf(left + right);
   }
 }

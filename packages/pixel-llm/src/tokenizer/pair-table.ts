@@ -19,7 +19,7 @@ export class PairTable {
 
   /** @param expected pairs to make room for at once. */
   constructor(expected = 0) {
-    this.#allocate(Math.max(SMALLEST_BITS, Math.ceil(Math.log2(expected * 2 + 1))));
+    this.#allocate(Math.max(SMALLEST_BITS, Math.ceil(Math.log2((expected * 4) / 3 + 1))));
   }
 
   /** Number of pairs held. */
@@ -50,7 +50,7 @@ export class PairTable {
 
   /** Adds a pair; one that is there already stays as it is. Returns its slot. */
   set(left: number, right: number, priority: number, merged: number): number {
-    if (this.#size * 2 >= this.#left.length) this.#grow();
+    if (this.#size * 4 >= this.#left.length * 3) this.#grow();
     const found = this.find(left, right);
     return found >= 0 ? found : this.#insert(left, right, priority, merged);
   }

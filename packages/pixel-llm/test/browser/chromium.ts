@@ -73,7 +73,7 @@ export function browserTests(): (title: string, body: TestBody) => void {
       void test(title, () => assert.fail(`${reason}, and REQUIRE_BROWSER is set`));
       return;
     }
-    void test(title, { skip: reason ?? false, timeout: 60_000 }, async (context) => {
+    void test(title, { skip: reason ?? false, timeout: 170_000 }, async (context) => {
       assert.ok(started);
       const { server, context: browser } = started;
       server.misbehave = () => undefined;

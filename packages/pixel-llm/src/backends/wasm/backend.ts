@@ -3,16 +3,16 @@ import { PixelError } from '../../core/errors.ts';
 import type { Program } from '../../program/program.ts';
 import { validateProgram } from '../../program/validate.ts';
 import type { WeightSource } from '../../pxi/weight-source.ts';
-import { checkTensor, weightCount } from '../reference/load-weights.ts';
-import { type Backend, DEFAULT_PAGE_TOKENS, type LoadOptions } from '../types.ts';
+import { checkTensor } from '../reference/load-weights.ts';
+import { type Backend, DEFAULT_PAGE_TOKENS, KV_TYPES, type KvType, type LoadOptions } from '../types.ts';
 import { CpuExecutor } from './executor.ts';
 import { type KernelBuild, KernelModule, supportedBuild } from './kernel-module.ts';
-import { headPageBytes } from './kv-cache.ts';
+import type { CachePages } from './kv-cache.ts';
 import { loadShares } from './load-shares.ts';
 import { LocalTeam } from './local-team.ts';
 import { LogitSampler } from './logit-sampler.ts';
-import { packedBytes } from './packed-formats.ts';
 import { cpuPlatform } from './platform.ts';
+import { checkShares, estimateBytes } from './share-sizes.ts';
 import type { Team } from './team.ts';
 import { planThreads } from './thread-plan.ts';
 import { ThreadShare } from './thread-share.ts';
@@ -25,19 +25,24 @@ export interface CpuOptions {
   threads?: number | undefined;
   /** Default: what the machine can run best. */
   build?: KernelBuild | undefined;
+  /** What keys and values are kept in. Default `f16`; `q8` takes 0.56 of its memory. */
+  kvType?: KvType | undefined;
   /** Given one line for people about each kind of weights that cannot be kept as they are, when a model is loaded. */
   onNote?: ((line: string) => void) | undefined;
 }
 
-interface Pages {
-  readonly pageCount: number;
-  readonly pageTokens: number;
-}
-
 /** Throws `bad-argument`. */
-export function createCpuBackend({ threads: wanted, build = supportedBuild(), onNote }: CpuOptions = {}): Backend {
+export function createCpuBackend({
+  threads: wanted,
+  build = supportedBuild(),
+  kvType = 'f16',
+  onNote,
+}: CpuOptions = {}): Backend {
   if (wanted !== undefined && !(Number.isSafeInteger(wanted) && wanted >= 1 && wanted <= MAX_THREADS)) {
     throw new PixelError('bad-argument', `threads is ${wanted}; it must be a whole number from 1 to ${MAX_THREADS}.`);
+  }
+  if (!KV_TYPES.includes(kvType)) {
+    throw new PixelError('bad-argument', `There is no KV cache of "${kvType}": ${KV_TYPES.join(' or ')}.`);
   }
   const { startWorker, cores } = cpuPlatform(webPlatform);
   const threads = startWorker ? (wanted ?? Math.min(cores, MAX_THREADS)) : 1;
@@ -45,7 +50,7 @@ export function createCpuBackend({ threads: wanted, build = supportedBuild(), on
     device: 'cpu',
     description: `WebAssembly ${build === 'relaxed' ? 'relaxed ' : ''}SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
     activations: 'q8',
-    estimateBytes: (program, pages) => estimateBytes(program, pages, threads),
+    estimateBytes: (program, pages) => estimateBytes(program, { ...pages, kvType }, threads),
     async load(program, source, options) {
       const { pageCount, pageTokens = DEFAULT_PAGE_TOKENS } = options;
       for (const [name, value] of Object.entries({ pageCount, pageTokens })) {
@@ -55,7 +60,8 @@ export function createCpuBackend({ threads: wanted, build = supportedBuild(), on
       const checked = validateProgram(program);
       for (const weight of checked.weights) checkTensor(weight, source);
       for (const line of wideningNotes(placeWeights(checked))) onNote?.(line);
-      const pages = { pageCount, pageTokens };
+      const pages = { pageCount, pageTokens, kvType };
+      checkShares(checked, pages, threads);
       const compiled = await cpuPlatform(webPlatform).compileKernels(build, 'kernels');
       const sampler = new LogitSampler(new KernelModule(compiled));
       const team = await loadTeam({ program: checked, source, pages, compiled, threads, options });
@@ -70,7 +76,7 @@ const MAX_THREADS = 64;
 interface TeamParts {
   readonly program: Program;
   readonly source: WeightSource;
-  readonly pages: Pages;
+  readonly pages: CachePages;
   readonly compiled: WebAssembly.Module;
   readonly threads: number;
   readonly options: LoadOptions;
@@ -97,15 +103,4 @@ async function loadTeam({ program, source, pages, compiled, threads, options }: 
     await team.dispose();
     throw error;
   }
-}
-
-/** Packed weights and cache; vectors on every thread. */
-function estimateBytes(program: Program, { pageCount, pageTokens }: Pages, threads: number): number {
-  let bytes = 0;
-  for (const { weight, format } of placeWeights(program)) {
-    const [rows = 1, columns = 1] = weight.shape;
-    bytes += format ? packedBytes(format, rows, columns) : 4 * threads * weightCount(weight);
-  }
-  for (const { kvHeads, headDim } of program.state) bytes += pageCount * kvHeads * headPageBytes(pageTokens, headDim);
-  return bytes;
 }

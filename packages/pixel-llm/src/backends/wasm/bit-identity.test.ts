@@ -11,7 +11,7 @@ import { openGgufFile } from '../../gguf/node.ts';
 import { buildProgram } from '../../program/build-program.ts';
 import { createGgufWeights } from '../../pxi/gguf-weights.ts';
 import type { WeightSource } from '../../pxi/weight-source.ts';
-import type { Executor } from '../types.ts';
+import type { Executor, KvType } from '../types.ts';
 import { createCpuBackend } from './backend.ts';
 import type { KernelBuild } from './kernel-module.ts';
 import './node.ts';
@@ -36,6 +36,10 @@ const arbitraryOrder = fc.array(
   { minLength: 30, maxLength: 30 },
 );
 
+void test('keys and values in 8 bits give the same bits in any batches, on 1 to 3 threads', async () => {
+  await checkModel(async () => tinyWeights(), [1, 2, 3], 'relaxed', 'q8');
+});
+
 void test('an F32 model gives the same bits in any batches, on 1 to 4 threads', async () => {
   await checkModel(async () => tinyWeights(), [1, 2, 3, 4], 'relaxed');
 });
@@ -52,8 +56,9 @@ async function checkModel(
   open: () => Promise<WeightSource>,
   threads: readonly number[],
   build: KernelBuild,
+  kvType: KvType = 'f16',
 ): Promise<void> {
-  const executors = await Promise.all(threads.map((count) => load(open, count, build)));
+  const executors = await Promise.all(threads.map((count) => load(open, count, build, kvType)));
   try {
     const texts = [0, 1].map((sequence) => Int32Array.from({ length: LENGTH }, (_, i) => (i * 7 + sequence * 31) % 60));
     const expected = await run(executors[0]!, texts, oneByOne());
@@ -69,11 +74,19 @@ async function checkModel(
   }
 }
 
-async function load(open: () => Promise<WeightSource>, threads: number, build: KernelBuild): Promise<Executor> {
+async function load(
+  open: () => Promise<WeightSource>,
+  threads: number,
+  build: KernelBuild,
+  kvType: KvType,
+): Promise<Executor> {
   const source = await open();
   try {
     const program = buildProgram(source.head, { activations: 'q8' });
-    return await createCpuBackend({ threads, build }).load(program, source, { pageCount: 8, pageTokens: PAGE_TOKENS });
+    return await createCpuBackend({ threads, build, kvType }).load(program, source, {
+      pageCount: 8,
+      pageTokens: PAGE_TOKENS,
+    });
   } finally {
     await source.dispose();
   }

@@ -1,12 +1,12 @@
 /**
- * The conformance table over both builds of the kernels. Keys and values are kept in f16: attention is given such as f16 holds exactly,
- * so that the tolerance can be that of f32 sums.
+ * The conformance table over both builds of the kernels. Attention is given keys and values such as the cache holds exactly, in f16 or
+ * in 8 bits, so that the tolerance can be that of f32 sums.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { conformanceCases } from '../../../test/conformance.ts';
 import { relativeDifference } from '../../../test/conformance-case.ts';
-import { withHalfCache } from '../../../test/conformance-half-cache.ts';
+import { withBytesCache, withHalfCache } from '../../../test/conformance-rounded-cache.ts';
 import { createCpuBackend } from './backend.ts';
 import './node.ts';
 
@@ -30,4 +30,14 @@ for (const build of ['relaxed', 'plain'] as const) {
       }
     });
   }
+}
+
+for (const build of ['relaxed', 'plain'] as const) {
+  void test(`cpu (${build}) attends to keys and values in 8 bits as to those they stand for`, async () => {
+    const backend = createCpuBackend({ build, threads: 1, kvType: 'q8' });
+    for (const candidate of cases.filter(({ op }) => op === 'attention')) {
+      const difference = await relativeDifference(backend, await withBytesCache(candidate));
+      assert.ok(difference <= TOLERANCE, `${candidate.title}: relative difference ${difference}`);
+    }
+  });
 }

@@ -6,7 +6,7 @@ import { openGgufFile } from '../../gguf/node.ts';
 import { buildProgram } from '../../program/build-program.ts';
 import { createGgufWeights } from '../../pxi/gguf-weights.ts';
 import type { Executor } from '../types.ts';
-import { createCpuBackend } from './backend.ts';
+import { type CpuOptions, createCpuBackend } from './backend.ts';
 import './node.ts';
 
 type Scored = readonly (readonly [token: number, value: number])[];
@@ -25,22 +25,31 @@ const QUANTIZED = [
   ...'Q4_0 Q4_K Q8_0'.split(' ').flatMap((type) => [`random-qwen2-${type}`, `random-qwen3-${type}`]),
 ];
 
-for (const threads of [1, 3]) {
-  goldenTest(`cpu, ${threads} thread(s): float models are within 0.01 of exact, and write the exact text`, async () => {
-    for (const name of FLOATS) {
-      await withModel(name, threads, async (executor, model) => {
-        for (const distance of distances(await promptLogProbabilities(executor, model.prompt), model, 16)) {
-          assert.ok(distance <= 0.01, `${name}: ${distance}`);
-        }
-        await checkGreedyText(executor, model, 0.02, name);
-      });
-    }
-  });
+/** What keys and values in 8 bits may cost: of float models found 0.023 at most, 0.006 in the mean; of the others 0.16 of llama.cpp's. */
+const FLOAT_LIMITS = { f16: 0.01, q8: 0.04 };
+const MEAN_RATIO_LIMITS = { f16: 1.1, q8: 1.25 };
 
-  goldenTest(`cpu, ${threads} thread(s): quantized models stray from exact no further than llama.cpp`, async () => {
+for (const options of [{ threads: 1 }, { threads: 3 }, { threads: 1, kvType: 'q8' }] as const) {
+  const kvType = 'kvType' in options ? options.kvType : 'f16';
+  const what = `cpu, ${options.threads} thread(s), keys and values in ${kvType}`;
+  goldenTest(
+    `${what}: float models are within ${FLOAT_LIMITS[kvType]} of exact, and write the exact text`,
+    async () => {
+      for (const name of FLOATS) {
+        await withModel(name, options, async (executor, model) => {
+          for (const distance of distances(await promptLogProbabilities(executor, model.prompt), model, 16)) {
+            assert.ok(distance <= FLOAT_LIMITS[kvType], `${name}: ${distance}`);
+          }
+          await checkGreedyText(executor, model, 2 * FLOAT_LIMITS[kvType], name);
+        });
+      }
+    },
+  );
+
+  goldenTest(`${what}: quantized models stray from exact no further than llama.cpp`, async () => {
     const ratios: number[] = [];
     for (const name of QUANTIZED) {
-      await withModel(name, threads, async (executor, model) => {
+      await withModel(name, options, async (executor, model) => {
         const found = distances(await promptLogProbabilities(executor, model.prompt), model, 4);
         const mean = found.reduce((sum, distance) => sum + distance, 0) / found.length;
         const theirs = model.llama_cpp_distance_from_exact;
@@ -52,18 +61,18 @@ for (const threads of [1, 3]) {
       });
     }
     const ratio = ratios.reduce((sum, one) => sum + one, 0) / ratios.length;
-    assert.ok(ratio <= 1.1, `mean of the models' ratios: ${ratio}`);
+    assert.ok(ratio <= MEAN_RATIO_LIMITS[kvType], `mean of the models' ratios: ${ratio}`);
   });
 }
 
 async function withModel(
   name: string,
-  threads: number,
+  options: CpuOptions,
   body: (executor: Executor, model: GoldenModel) => Promise<void>,
 ): Promise<void> {
   const source = createGgufWeights(await openGgufFile(golden(`models/${name}.gguf`)));
   const program = buildProgram(source.head, { activations: 'q8' });
-  const executor = await createCpuBackend({ threads }).load(program, source, { pageCount: 2 });
+  const executor = await createCpuBackend(options).load(program, source, { pageCount: 2 });
   try {
     await body(executor, JSON.parse(readFileSync(golden(`models/${name}.json`), 'utf8')) as GoldenModel);
   } finally {

@@ -16,8 +16,8 @@ export type KernelSet = 'kernels' | 'training';
 /** Every kernel takes and returns numbers: byte addresses, counts, factors. */
 export type Kernel = (...operands: number[]) => number;
 
-/** Bytes at the start of memory that the kernels use themselves. */
-const KERNEL_SCRATCH = 256;
+/** Bytes at the start of memory that the kernels use themselves: 256 of scratch, then their constants. */
+const KERNEL_SCRATCH = 1024;
 
 /** Bytes after the last weight that product kernels may touch (and ignore). */
 const TOUCHED_BEYOND = 4096;

@@ -1,10 +1,10 @@
 /**
- * A thread's key/value cache of one layer: for each page the heads the thread owns, laid out as assembly/attention.ts says, in f16;
- * and attention over it.
+ * A thread's key/value cache of one layer: for each page the heads the thread owns, laid out as assembly/kv-pages.ts says, and
+ * attention over it.
  */
 import type { AttentionAttributes } from '../../program/program.ts';
-import type { Batch } from '../types.ts';
-import type { KernelModule } from './kernel-module.ts';
+import type { Batch, KvType } from '../types.ts';
+import type { Kernel, KernelModule } from './kernel-module.ts';
 
 /** The heads of a layer that a thread owns: query heads, and the key/value heads these read. */
 export interface OwnHeads {
@@ -28,10 +28,17 @@ export interface AttentionCall {
   readonly scratch: number;
 }
 
+/** How many pages there are, of how many positions, and what keys and values are kept in. */
+export interface CachePages {
+  readonly pageCount: number;
+  readonly pageTokens: number;
+  readonly kvType: KvType;
+}
+
 /** Bytes of one key/value head's page. */
-export function headPageBytes(pageTokens: number, headDim: number): number {
-  const { stride, width } = pageShape(pageTokens, headDim);
-  return 2 * (headDim * stride + stride * width);
+export function headPageBytes({ pageTokens, kvType }: Omit<CachePages, 'pageCount'>, headDim: number): number {
+  const { stride, values } = pageShape(pageTokens, headDim);
+  return kvType === 'f16' ? 2 * values : values + 2 * 4 * Math.ceil(headDim / 32) * stride;
 }
 
 export class KvCache {
@@ -39,30 +46,34 @@ export class KvCache {
   readonly #attributes: AttentionAttributes;
   readonly #own: OwnHeads;
   readonly #pageTokens: number;
+  readonly #kvType: KvType;
   readonly #headBytes: number;
+  /** Of a page widened to f32. */
+  readonly #wideBytes: number;
   readonly #stride: number;
   readonly #width: number;
   readonly #address: number;
 
-  constructor(
-    module: KernelModule,
-    attributes: AttentionAttributes,
-    own: OwnHeads,
-    { pageCount, pageTokens }: { pageCount: number; pageTokens: number },
-  ) {
+  constructor(module: KernelModule, attributes: AttentionAttributes, own: OwnHeads, pages: CachePages) {
+    const { pageCount, pageTokens, kvType } = pages;
+    const { stride, width, values } = pageShape(pageTokens, attributes.headDim);
     this.#module = module;
     this.#attributes = attributes;
     this.#own = own;
     this.#pageTokens = pageTokens;
-    this.#headBytes = headPageBytes(pageTokens, attributes.headDim);
-    ({ stride: this.#stride, width: this.#width } = pageShape(pageTokens, attributes.headDim));
+    this.#kvType = kvType;
+    this.#headBytes = headPageBytes(pages, attributes.headDim);
+    this.#wideBytes = 4 * values;
+    this.#stride = stride;
+    this.#width = width;
     this.#address = module.take(pageCount * this.#pageBytes);
   }
 
   /** Bytes that attention needs beside the cache, for that many entries. */
   scratchBytes(entries: number): number {
     const { heads, kvHeads } = this.#attributes;
-    return 2 * this.#headBytes + 4 * this.#stride + (entries * heads * (16 + 4 * this.#width)) / kvHeads + 64;
+    const group = heads / kvHeads;
+    return this.#wideBytes + 4 * group * this.#stride + entries * group * (16 + 4 * this.#width) + 64;
   }
 
   /** Copies all of a page: positions that the copy should not have are written before anyone reads them. */
@@ -84,12 +95,17 @@ export class KvCache {
     return (this.#own.kvHeads[1] - this.#own.kvHeads[0]) * this.#headBytes;
   }
 
+  /** Of those that come for each type. */
+  #kernel(name: 'storeKeyValue' | 'widenPage'): Kernel {
+    return this.#module.kernel(this.#kvType === 'q8' ? `${name}Q8` : name);
+  }
+
   #headPage(page: number, kvHead: number): number {
     return this.#address + page * this.#pageBytes + (kvHead - this.#own.kvHeads[0]) * this.#headBytes;
   }
 
   #store({ k, v, batch: { positions, sequences, pages } }: AttentionCall): void {
-    const storeKeyValue = this.#module.kernel('storeKeyValue');
+    const storeKeyValue = this.#kernel('storeKeyValue');
     const [first, end] = this.#own.kvHeads;
     const { headDim } = this.#attributes;
     for (let entry = 0; entry < positions.length; entry++) {
@@ -113,17 +129,18 @@ export class KvCache {
     const first = Math.max(this.#own.heads[0], kvHead * group);
     const count = Math.min(this.#own.heads[1], (kvHead + 1) * group) - first;
     const offset = 4 * headDim * (first - this.#own.heads[0]);
-    const scores = scratch + 2 * this.#headBytes;
-    const states = scores + 4 * this.#stride;
+    const scores = scratch + this.#wideBytes;
+    const states = scores + 4 * group * this.#stride;
     const stateBytes = count * (16 + 4 * this.#width);
     const attendPage = module.kernel('attendPage');
+    const widenPage = this.#kernel('widenPage');
     module.kernel('beginHeads')(states, count * entries.length, this.#width);
     const pages = batch.pages[batch.sequences[entries[0]!]!]!;
     const last = batch.positions[entries.at(-1)!]!;
     const oldest = this.#firstSeen(batch.positions[entries[0]!]!);
     for (let index = Math.floor(oldest / this.#pageTokens); index * this.#pageTokens <= last; index++) {
       const start = index * this.#pageTokens;
-      module.kernel('widenPage')(this.#headPage(pages[index]!, kvHead), this.#headBytes / 2, scratch);
+      widenPage(this.#headPage(pages[index]!, kvHead), headDim, this.#stride, this.#width, scratch);
       for (let i = 0; i < entries.length; i++) {
         const entry = entries[i]!;
         const from = Math.max(0, this.#firstSeen(batch.positions[entry]!) - start);
@@ -147,9 +164,11 @@ export class KvCache {
   }
 }
 
-/** A page's positions padded to whole steps of the score kernel, a head's dimensions to whole vectors. */
-function pageShape(pageTokens: number, headDim: number): { stride: number; width: number } {
-  return { stride: Math.ceil(pageTokens / 16) * 16, width: Math.ceil(headDim / 4) * 4 };
+/** A page's positions padded to whole steps of the score kernel, a head's dimensions to whole vectors; its keys and values in all. */
+function pageShape(pageTokens: number, headDim: number): { stride: number; width: number; values: number } {
+  const stride = Math.ceil(pageTokens / 16) * 16;
+  const width = Math.ceil(headDim / 4) * 4;
+  return { stride, width, values: headDim * stride + stride * width };
 }
 
 function entriesBySequence({ sequences }: Batch): number[][] {

@@ -168,7 +168,8 @@ class Staging {
   take(index: number, bytes: number): Uint8Array<ArrayBuffer> {
     let buffer = this.#buffers[index];
     if (!buffer || buffer.byteLength < bytes) {
-      buffer = new ArrayBuffer(bytes);
+      // Pieces of different tensors differ a little: what is a little larger fits all of them.
+      buffer = new ArrayBuffer(2 ** Math.ceil(Math.log2(bytes + 1)));
       this.#buffers[index] = buffer;
     }
     return new Uint8Array(buffer, 0, bytes);

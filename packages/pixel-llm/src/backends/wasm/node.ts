@@ -1,34 +1,22 @@
-/**
- * The Node side of backends/wasm/: kernels from files, worker threads, cores. Importing it installs them. The same file is what a worker
- * runs: it then serves as one thread of a model.
- */
+/** The Node side of backends/wasm/: kernels from files, worker threads (thread/node.ts), cores. Importing it installs them. */
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
+import { workerArguments } from '../../core/node.ts';
 import type { KernelBuild, KernelSet } from './kernel-module.ts';
 import { installCpuPlatform, type WorkerHandle } from './platform.ts';
-import { serveThread } from './serve-thread.ts';
-import type { ToThread } from './thread-messages.ts';
 
-/** Tells a worker of ours from one of the program that uses this package. */
-const THREAD_MARK = 'pixel-llm cpu thread';
+/** The thread's file: the source when this is the source, the built one when this is built. */
+const THREAD_URL = import.meta.url.endsWith('.ts')
+  ? new URL('./thread/node.ts', import.meta.url)
+  : new URL('./thread/node.js', import.meta.url);
 
-if (!isMainThread && parentPort && workerData === THREAD_MARK) {
-  const port = parentPort;
-  const receive = serveThread(
-    (message, transfer) => port.postMessage(message, transfer),
-    () => port.close(),
-  );
-  port.on('message', (message: ToThread) => receive(message));
-} else {
-  installCpuPlatform({
-    compileKernels,
-    startWorker,
-    cores: physicalCores(),
-  });
-}
+/** Megabytes: a thread computes in the kernels' memory and hardly in this one. */
+const YOUNG_GENERATION = 2;
+
+installCpuPlatform({ compileKernels, startWorker, cores: physicalCores() });
 
 /**
  * V8 would run every kernel in quick and poor code at first and improve it behind our back, when packing is nearly done: loading and the first
@@ -45,7 +33,8 @@ async function compileKernels(build: KernelBuild, set: KernelSet): Promise<WebAs
 }
 
 function startWorker(): WorkerHandle {
-  return workerHandle(new Worker(new URL(import.meta.url), { workerData: THREAD_MARK }));
+  const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_GENERATION };
+  return workerHandle(new Worker(THREAD_URL, { ...workerArguments(), resourceLimits }));
 }
 
 /** A Node worker as this folder sees it; tests start workers of their own. */

@@ -3,6 +3,7 @@ import type { PixelErrorCode } from '../../core/errors.ts';
 import type { Program } from '../../program/program.ts';
 import type { TrainingProgram } from '../../program/training-program.ts';
 import type { TrainingBatch } from '../training-types.ts';
+import type { CachePages } from './kv-cache.ts';
 import type { Planes } from './load-shares.ts';
 import type { BatchResult } from './training/training-share.ts';
 
@@ -13,7 +14,7 @@ export type ToThread =
       readonly program: Program;
       readonly thread: number;
       readonly threads: number;
-      readonly pages: { readonly pageCount: number; readonly pageTokens: number };
+      readonly pages: CachePages;
       readonly control: SharedArrayBuffer;
       readonly data: SharedArrayBuffer;
     }

@@ -6,7 +6,7 @@ import { PixelError } from '../../core/errors.ts';
 import type { Op, Program } from '../../program/program.ts';
 import type { Batch } from '../types.ts';
 import type { KernelModule } from './kernel-module.ts';
-import { KvCache, type OwnHeads } from './kv-cache.ts';
+import { type CachePages, KvCache, type OwnHeads } from './kv-cache.ts';
 import type { Planes } from './load-shares.ts';
 import { type OpContext, prepareOp } from './op-runners.ts';
 import { PackedMatrix } from './packed-matrix.ts';
@@ -28,7 +28,7 @@ export interface ThreadShareParts {
   readonly program: Program;
   readonly plan: ThreadPlan;
   readonly thread: number;
-  readonly pages: { readonly pageCount: number; readonly pageTokens: number };
+  readonly pages: CachePages;
   readonly exchange?: Exchange;
 }
 

@@ -5,6 +5,7 @@
 import { PixelError, type PixelErrorCode } from '../../core/errors.ts';
 import type { Program } from '../../program/program.ts';
 import type { Batch } from '../types.ts';
+import type { CachePages } from './kv-cache.ts';
 import type { Planes, ShareLoader } from './load-shares.ts';
 import type { WorkerHandle } from './platform.ts';
 import { decodeStep, encodeStep } from './shared-step.ts';
@@ -36,7 +37,7 @@ export class WorkerTeam implements Team {
   }
 
   /** Throws `out-of-memory`, `device-lost`. */
-  async start(compiled: WebAssembly.Module, pages: { pageCount: number; pageTokens: number }): Promise<void> {
+  async start(compiled: WebAssembly.Module, pages: CachePages): Promise<void> {
     const [program, threads] = [this.#program, this.#workers.length];
     const [control, data] = [this.#control.buffer, this.#data];
     await Promise.all(

@@ -15,6 +15,14 @@ export interface Dispatch {
 /** What a value's rows are. */
 export type Leading = 'tokens' | 'outputs';
 
+/** What kernels depend on, of the sizes of a pass. */
+export interface RowsClass {
+  /** The most rows there can be. */
+  readonly rows: number;
+  /** Whether entries see so far that attention is worth splitting. */
+  readonly isLong: boolean;
+}
+
 export interface StageContext {
   readonly program: Program;
   readonly traits: DeviceTraits;

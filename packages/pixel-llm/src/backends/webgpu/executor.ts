@@ -35,6 +35,10 @@ export class GpuExecutor implements Executor {
     this.#sample = program.ops.find((op) => op.op === 'sample');
   }
 
+  get loss(): PixelError | undefined {
+    return this.#model.device.loss;
+  }
+
   async step(batch: Batch, options: StepOptions = {}): Promise<StepResult> {
     // A function, as a promise of the results would be awaited within the turn, which ends when the step is submitted.
     const read = await this.#inTurn(() => this.#submit(batch, options));

@@ -80,8 +80,10 @@ export class GpuDevice {
     return this.#shared.traits;
   }
 
-  get isLost(): boolean {
-    return this.#shared.fault?.code === 'device-lost';
+  /** Why the device is gone, if it is. */
+  get loss(): PixelError | undefined {
+    const { fault } = this.#shared;
+    return fault?.code === 'device-lost' ? fault : undefined;
   }
 
   /** Throws what the device has complained about since it was made: `device-lost`, `out-of-memory`, `bad-program`. */

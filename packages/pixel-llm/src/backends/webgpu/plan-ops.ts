@@ -21,7 +21,6 @@ import { canStack, stackName } from './weight-store.ts';
 interface ProductMatrix {
   /** Name of the weight; of a stack, `stackName`. */
   readonly weight: string;
-  readonly bias?: string;
   readonly rows: number;
 }
 
@@ -38,6 +37,8 @@ export interface ProductOp {
   readonly matrices: readonly ProductMatrix[];
   readonly columns: number;
   readonly activations: 'f32' | 'q8';
+  /** Of all matrices' rows. */
+  readonly bias?: string;
   readonly norm?: HeadNorm;
   /** One matrix: gates, and below them as many ups. */
   readonly gate?: 'gatedSilu' | 'gatedGelu';
@@ -135,8 +136,8 @@ function productOf(
   program: Program,
 ): ProductOp {
   const [rows = 0, columns = 0] = program.weights.find(({ name }) => name === weight)?.shape ?? [];
-  const matrix = { weight, rows, ...(bias === undefined ? {} : { bias }) };
-  return { kind: 'product', out, x, matrices: [matrix], columns, activations: attributes.activations };
+  const product = { kind: 'product', out, x, matrices: [{ weight, rows }], columns } as const;
+  return { ...product, activations: attributes.activations, ...(bias === undefined ? {} : { bias }) };
 }
 
 class Fusion {
@@ -242,29 +243,28 @@ class Fusion {
     const [first] = parts;
     const isAlike = parts.every(({ x, activations }) => x === first?.x && activations === first.activations);
     if (!first || !isAlike || products.some((product) => this.#joined.has(product))) return undefined;
+    const biases = parts.flatMap(({ bias }) => (bias === undefined ? [] : [bias]));
+    if (biases.length > 0 && (biases.length < parts.length || !this.#canStack(biases))) return undefined;
     const matrices = parts.flatMap((part) => part.matrices);
-    const stack = this.#stack(matrices);
-    if (stacked && !stack) return undefined;
+    const names = matrices.map(({ weight }) => weight);
+    const isStacked = this.#canStack(names);
+    if (stacked && !isStacked) return undefined;
+    if (isStacked) this.#stacks.push(names);
+    if (biases.length > 0) this.#stacks.push(biases);
     for (const product of products) this.#joined.add(product);
     const norm = first.activations === 'f32' ? this.#normBefore(first.x, products.length, first.columns) : undefined;
+    const rows = matrices.reduce((sum, matrix) => sum + matrix.rows, 0);
     return {
       ...{ kind: 'product', out, columns: first.columns, activations: first.activations },
-      ...{ x: norm?.in[0] ?? first.x, matrices: stack ? [stack] : matrices },
+      ...{ x: norm?.in[0] ?? first.x, matrices: isStacked ? [{ weight: stackName(names), rows }] : matrices },
+      ...(biases.length > 0 ? { bias: stackName(biases) } : {}),
       ...(norm ? { norm: headNorm(norm) } : {}),
     };
   }
 
-  /** The matrices as one, if they can be. */
-  #stack(matrices: readonly ProductMatrix[]): ProductMatrix | undefined {
-    const names = matrices.map(({ weight }) => weight);
-    const biases = matrices.flatMap(({ bias }) => (bias === undefined ? [] : [bias]));
-    if (biases.length !== 0 && biases.length !== names.length) return undefined;
-    if (![...names, ...biases].every((name) => this.#isUsedOnce(name))) return undefined;
-    if (!canStack(this.#weights(names), this.#maxBindingBytes)) return undefined;
-    if (biases.length > 0 && !canStack(this.#weights(biases), this.#maxBindingBytes)) return undefined;
-    this.#stacks.push(names, ...(biases.length > 0 ? [biases] : []));
-    const rows = matrices.reduce((sum, matrix) => sum + matrix.rows, 0);
-    return { weight: stackName(names), rows, ...(biases.length > 0 ? { bias: stackName(biases) } : {}) };
+  /** Weights that nobody else uses, of one layout. */
+  #canStack(names: readonly string[]): boolean {
+    return names.every((name) => this.#isUsedOnce(name)) && canStack(this.#weights(names), this.#maxBindingBytes);
   }
 
   /** The norm over whole rows that only these products read. */

@@ -4,7 +4,7 @@
  */
 import { PixelError } from '../../core/errors.ts';
 import type { Program } from '../../program/program.ts';
-import type { Dispatch, Leading, StageContext } from './dispatch.ts';
+import type { Dispatch, Leading, RowsClass, StageContext } from './dispatch.ts';
 import type { GpuDevice } from './gpu-device.ts';
 import type { KernelSizes } from './kernels/kernel.ts';
 import type { KvCache } from './kv-cache.ts';
@@ -44,13 +44,15 @@ interface Prepared {
 
 /** Rows for which kernels differ; more than the last are many. */
 const FEW_ROWS = [1, 2, 4, 8];
+/** Positions beyond which attention is split over the cache: below, joining the parts costs more than it gains. */
+const LONG_CONTEXT = 512;
 
 export class Plan {
   readonly #parts: PlanParts;
   readonly #stages: readonly Stage[];
   readonly #values: ValueBuffers;
   /** By stage and class of rows. */
-  readonly #prepared = new Map<Stage, Map<number, Prepared[]>>();
+  readonly #prepared = new Map<Stage, Map<string, Prepared[]>>();
   #generation = -1;
 
   private constructor(parts: PlanParts, stages: readonly Stage[], values: ValueBuffers) {
@@ -73,7 +75,9 @@ export class Plan {
     };
     const stages = ops.ops.map((op) => stageOf(op, context));
     const values = await ValueBuffers.create(device, stages, (name, stage) => {
-      return 4 * (stage.temps.get(name) ?? context.widthOf(name)) * capacity[stage.leading];
+      const temp = stage.temps.get(name);
+      const rows = Math.min(capacity[stage.leading], temp?.rows ?? Infinity);
+      return 4 * (temp?.width ?? context.widthOf(name)) * rows;
     });
     return new Plan(parts, stages, values);
   }
@@ -92,7 +96,7 @@ export class Plan {
   countDispatches(sizes: PassSizes): number {
     return this.#stages.reduce((sum, stage) => {
       const rows = sizes[stage.leading];
-      return sum + (rows > 0 ? stage.dispatches(classOf(rows)).length : 0);
+      return sum + (rows > 0 ? stage.dispatches(classOf(rows, sizes.context)).length : 0);
     }, 0);
   }
 
@@ -103,15 +107,15 @@ export class Plan {
     const missing = this.#stages.filter((stage) => sizes[stage.leading] > 0 && !this.#find(stage, sizes));
     await Promise.all(
       missing.map(async (stage) => {
-        const rows = classOf(sizes[stage.leading]);
+        const size = classOf(sizes[stage.leading], sizes.context);
         const prepared = await Promise.all(
-          stage.dispatches(rows).map(async (dispatch): Promise<Prepared> => {
+          stage.dispatches(size).map(async (dispatch): Promise<Prepared> => {
             const pipeline = await device.pipeline(dispatch.kernel);
             return { pipeline, dispatch, group: this.#bind(pipeline, dispatch) };
           }),
         );
-        const classes = this.#prepared.get(stage) ?? new Map<number, Prepared[]>();
-        this.#prepared.set(stage, classes.set(rows, prepared));
+        const classes = this.#prepared.get(stage) ?? new Map<string, Prepared[]>();
+        this.#prepared.set(stage, classes.set(keyOf(size), prepared));
       }),
     );
   }
@@ -149,7 +153,7 @@ export class Plan {
 
   #find(stage: Stage, sizes: PassSizes): readonly Prepared[] | undefined {
     const rows = sizes[stage.leading];
-    return rows === 0 ? undefined : this.#prepared.get(stage)?.get(classOf(rows));
+    return rows === 0 ? undefined : this.#prepared.get(stage)?.get(keyOf(classOf(rows, sizes.context)));
   }
 
   #bindAgain(): void {
@@ -187,7 +191,11 @@ export class Plan {
   }
 }
 
-/** The least number of rows that has the same kernels. */
-function classOf(rows: number): number {
-  return FEW_ROWS.find((few) => rows <= few) ?? Infinity;
+/** Sizes that have the same kernels: few rows by powers of two, more are many. */
+function classOf(rows: number, context: number): RowsClass {
+  return { rows: FEW_ROWS.find((few) => rows <= few) ?? Infinity, isLong: context > LONG_CONTEXT };
+}
+
+function keyOf({ rows, isLong }: RowsClass): string {
+  return `${rows}${isLong ? ' long' : ''}`;
 }

@@ -1,87 +1,129 @@
-/** Products, with what is joined to them: which kernels they take for one token, a few, or many. */
+/** Products, with what is joined to them: which kernels they take for a few tokens, or for many. */
 import type { Dispatch, Place, StageContext } from './dispatch.ts';
-import { elementwiseKernel, gatedHalvesKernel } from './kernels/elementwise.ts';
-import { plainMatmulKernel } from './kernels/matmul-f32.ts';
+import { gatedHalvesKernel } from './kernels/elementwise.ts';
+import { type MatVecSpec, matVecKernel } from './kernels/mat-vec.ts';
 import { normKernel } from './kernels/norm.ts';
 import { roundActivationsKernel } from './kernels/round-activations.ts';
+import { tiledProductKernel } from './kernels/tiled-product.ts';
 import type { ProductOp } from './plan-ops.ts';
+import type { MatrixPart } from './weight-store.ts';
+
+/** A part of one of the op's matrices, and where its rows stand in those of all. */
+interface PlacedPart {
+  readonly type: string;
+  readonly part: MatrixPart;
+  readonly first: number;
+}
 
 /** Width of the values that a product may need on its way. */
-export function productTemps({
-  out,
-  columns,
-  matrices,
-  norm,
-  activations,
-  gate,
-  residual,
-}: ProductOp): ReadonlyMap<string, number> {
-  const rows = matrices.reduce((sum, matrix) => sum + matrix.rows, 0);
+export function productTemps(op: ProductOp): ReadonlyMap<string, number> {
+  const { out, columns, norm, activations, gate } = op;
   return new Map([
     ...(norm ? [[`${out} normed`, columns] as const] : []),
     ...(activations === 'q8' ? [[`${out} rounded`, columns] as const] : []),
-    ...(gate || residual !== undefined ? [[`${out} product`, rows] as const] : []),
+    ...(gate ? [[`${out} product`, rowsOf(op)] as const] : []),
   ]);
 }
 
 /** The dispatches of a product over at most so many rows; their `sizes` is the caller's to bind. */
-export function productDispatches(op: ProductOp, _rows: number, context: StageContext): Dispatch[] {
-  const { out, columns, norm, activations, gate, residual } = op;
+export function productDispatches(op: ProductOp, rows: number, context: StageContext): Dispatch[] {
+  const { dispatches, x } = rounded(op, op.x, context);
+  if (rows <= 8) return [...dispatches, ...fewRows(op, x, rows, context)];
+  return [...dispatches, ...manyRows(op, x, context)];
+}
+
+/** The activations as `q8` wants them. */
+function rounded({ activations, columns, out }: ProductOp, x: string, { traits }: StageContext) {
+  if (activations !== 'q8') return { dispatches: [], x };
+  const to = `${out} rounded`;
+  return { dispatches: [{ kernel: roundActivationsKernel({ width: columns }, traits), places: xOut(x, to) }], x: to };
+}
+
+/** Weights are read once for all tokens, and all that is joined is done in the same dispatch. */
+function fewRows(op: ProductOp, x: string, rows: number, context: StageContext): Dispatch[] {
+  const { columns, out, norm, bias, residual, gate } = op;
+  const { traits } = context;
+  const parts = partsOf(op, context);
+  const spec = {
+    columns,
+    tokens: rows as MatVecSpec['tokens'],
+    bias: bias !== undefined,
+    residual: residual !== undefined,
+    ...(norm ? { norm: { epsilon: norm.epsilon } } : {}),
+    ...(gate ? { gate } : {}),
+  };
+  const places = (placed: readonly PlacedPart[]): Dispatch['places'] => ({
+    ...xOut(x, out),
+    ...joinedPlaces(op, context),
+    ...Object.assign({}, ...placed.map(({ part }, i) => planePlaces(`m${i}`, part))),
+  });
+  const matrixOf = ({ type, part }: PlacedPart, i: number) => ({ name: `m${i}`, type, rows: part.rows });
+  // x, out, and what is joined are bound beside the planes.
+  const bound = parts.reduce(
+    (sum, { part }) => sum + part.planes.size,
+    2 + Object.keys(joinedPlaces(op, context)).length,
+  );
+  if (bound <= traits.maxStorageBuffers) {
+    return [{ kernel: matVecKernel({ ...spec, matrices: parts.map(matrixOf) }, traits), places: places(parts) }];
+  }
+  return parts.map((placed) => {
+    const at = { first: placed.first, width: rowsOf(op) };
+    return {
+      kernel: matVecKernel({ ...spec, matrices: [matrixOf(placed, 0)], out: at }, traits),
+      places: places([placed]),
+    };
+  });
+}
+
+/** Tiles; the norm before and the gate behind are dispatches of their own. */
+function manyRows(op: ProductOp, given: string, context: StageContext): Dispatch[] {
+  const { columns, out, norm, bias, residual, gate } = op;
   const { traits, weights } = context;
   const dispatches: Dispatch[] = [];
-  let x = op.x;
+  let x = given;
   if (norm) {
-    const { gain, epsilon } = norm;
-    const kernel = normKernel({ op: 'rmsNorm', width: columns, size: columns, epsilon }, traits);
-    const normed = `${out} normed`;
-    dispatches.push({ kernel, places: { ...xOut(x, normed), gain: { binding: weights.vector(gain) } } });
-    x = normed;
+    const kernel = normKernel({ op: 'rmsNorm', width: columns, size: columns, epsilon: norm.epsilon }, traits);
+    x = `${out} normed`;
+    dispatches.push({ kernel, places: { ...xOut(given, x), gain: { binding: weights.vector(norm.gain) } } });
   }
-  if (activations === 'q8') {
-    dispatches.push({ kernel: roundActivationsKernel({ width: columns }, traits), places: xOut(x, `${out} rounded`) });
-    x = `${out} rounded`;
+  const width = rowsOf(op);
+  const product = gate ? `${out} product` : out;
+  for (const { type, part, first } of partsOf(op, context)) {
+    const joined = { bias: bias !== undefined, residual: residual !== undefined };
+    const spec = { type, rows: part.rows, columns, ...joined, out: { first, width } };
+    const places = { ...xOut(x, product), ...joinedPlaces(op, context), ...planePlaces('matrix', part) };
+    dispatches.push({ kernel: tiledProductKernel(spec, traits), places });
   }
-  const isFinished = !gate && residual === undefined;
-  const product = isFinished ? out : `${out} product`;
-  dispatches.push(...plainProducts(op, x, product, context));
-  const rows = op.matrices.reduce((sum, matrix) => sum + matrix.rows, 0);
   if (gate) {
-    const kernel = gatedHalvesKernel({ op: gate, width: rows / 2 }, traits);
-    dispatches.push({ kernel, places: xOut(product, out) });
-  }
-  if (residual !== undefined) {
-    const places = { a: { value: residual }, b: { value: product }, out: { value: out } };
-    dispatches.push({ kernel: elementwiseKernel({ op: 'add', width: rows }, traits), places });
+    dispatches.push({ kernel: gatedHalvesKernel({ op: gate, width: width / 2 }, traits), places: xOut(product, out) });
   }
   return dispatches;
 }
 
-function plainProducts({ matrices }: ProductOp, x: string, out: string, { traits, weights }: StageContext): Dispatch[] {
-  const outWidth = matrices.reduce((sum, { rows }) => sum + rows, 0);
+function rowsOf({ matrices }: ProductOp): number {
+  return matrices.reduce((sum, { rows }) => sum + rows, 0);
+}
+
+function partsOf({ matrices }: ProductOp, { weights }: StageContext): PlacedPart[] {
   let before = 0;
-  return matrices.flatMap(({ weight, bias, rows }) => {
-    const { columns, parts } = weights.matrix(weight);
+  return matrices.flatMap(({ weight, rows }) => {
+    const { type, parts } = weights.matrix(weight);
     const start = before;
     before += rows;
-    return parts.map((part): Dispatch => {
-      const spec = {
-        rows: part.rows,
-        columns,
-        firstRow: part.firstRow,
-        outColumn: start + part.firstRow,
-        outWidth,
-        bias: bias !== undefined,
-      };
-      return {
-        kernel: plainMatmulKernel(spec, traits),
-        places: {
-          ...xOut(x, out),
-          ...Object.fromEntries([...part.planes].map(([plane, binding]) => [`matrix.${plane}`, { binding }])),
-          ...(bias === undefined ? {} : { bias: { binding: weights.vector(bias) } }),
-        },
-      };
-    });
+    return parts.map((part) => ({ type, part, first: start + part.firstRow }));
   });
+}
+
+function joinedPlaces({ norm, bias, residual }: ProductOp, { weights }: StageContext): Record<string, Place> {
+  return {
+    ...(norm ? { gain: { binding: weights.vector(norm.gain) } } : {}),
+    ...(bias === undefined ? {} : { bias: { binding: weights.vector(bias) } }),
+    ...(residual === undefined ? {} : { residual: { value: residual } }),
+  };
+}
+
+function planePlaces(name: string, { planes }: MatrixPart): Record<string, Place> {
+  return Object.fromEntries([...planes].map(([plane, binding]) => [`${name}.${plane}`, { binding }]));
 }
 
 function xOut(x: string, out: string): Record<string, Place> {

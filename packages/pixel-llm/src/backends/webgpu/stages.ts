@@ -1,10 +1,11 @@
 /** From a plan's ops to dispatches: which kernels an op takes for so many rows, and where each of their bindings lies. */
 import { PixelError } from '../../core/errors.ts';
 import type { Op, Program } from '../../program/program.ts';
-import type { Dispatch, Leading, Place, StageContext } from './dispatch.ts';
-import { plainAttentionKernel } from './kernels/attention-plain.ts';
+import type { Dispatch, Leading, Place, RowsClass, StageContext } from './dispatch.ts';
+import { attentionKernel, partialBytes } from './kernels/attention.ts';
+import { attentionReduceKernel } from './kernels/attention-reduce.ts';
 import { elementwiseKernel } from './kernels/elementwise.ts';
-import { plainEmbedKernel } from './kernels/embed-f32.ts';
+import { embedKernel } from './kernels/embed.ts';
 import type { Kernel } from './kernels/kernel.ts';
 import { kvAppendKernel } from './kernels/kv-append.ts';
 import { normKernel } from './kernels/norm.ts';
@@ -17,29 +18,50 @@ import { type AppendOp, type AttendOp, outOf, type PlanOp, type RopeAppendOp } f
 import { productDispatches, productTemps } from './product-stages.ts';
 import { angleRegion } from './rope-angles.ts';
 
+interface Temp {
+  /** Values a row. */
+  readonly width: number;
+  /** Default: as many as a pass takes. */
+  readonly rows?: number;
+}
+
+/** Rows for which the cache is split. */
+const SPLIT_ROWS = 8;
+
 export interface Stage {
   readonly op: PlanOp;
   /** The value that is complete after it. */
   readonly out: string | undefined;
   /** What its rows are. */
   readonly leading: Leading;
-  /** Width of values that live only within it. */
-  readonly temps: ReadonlyMap<string, number>;
-  /** The dispatches for at most so many rows. */
-  dispatches(rows: number): readonly Dispatch[];
+  /** Bytes of values that live only within it, so many rows of them, or as many as there may be. */
+  readonly temps: ReadonlyMap<string, Temp>;
+  dispatches(size: RowsClass): readonly Dispatch[];
 }
 
 export function stageOf(op: PlanOp, context: StageContext): Stage {
   const out = outOf(op);
   const leading = op.kind === 'append' ? 'tokens' : context.leadingOf(out ?? '');
-  const temps = op.kind === 'product' ? productTemps(op) : new Map<string, number>();
-  return { op, out, leading, temps, dispatches: (rows) => dispatchesOf(op, leading, rows, context) };
+  return {
+    op,
+    out,
+    leading,
+    temps: tempsOf(op, context),
+    dispatches: (size) => dispatchesOf(op, leading, size, context),
+  };
 }
 
-function dispatchesOf(op: PlanOp, leading: Leading, rows: number, context: StageContext): readonly Dispatch[] {
+function tempsOf(op: PlanOp, { cache }: StageContext): Map<string, Temp> {
+  if (op.kind === 'product') return new Map([...productTemps(op)].map(([name, width]) => [name, { width }]));
+  if (op.kind !== 'attend') return new Map();
+  const { layout } = cache.state(op.attention.state);
+  return new Map([[`${op.out} parts`, { width: partialBytes(op.attention.heads, layout, 1) / 4, rows: SPLIT_ROWS }]]);
+}
+
+function dispatchesOf(op: PlanOp, leading: Leading, size: RowsClass, context: StageContext): readonly Dispatch[] {
   switch (op.kind) {
     case 'product':
-      return productDispatches(op, rows, context).map(({ kernel, places }) => ({
+      return productDispatches(op, size.rows, context).map(({ kernel, places }) => ({
         kernel,
         places: { ...places, ...sizes(leading) },
       }));
@@ -48,7 +70,7 @@ function dispatchesOf(op: PlanOp, leading: Leading, rows: number, context: Stage
     case 'append':
       return [append(op, context)];
     case 'attend':
-      return [attend(op, context)];
+      return attend(op, size, context);
     case 'plain':
       return plainDispatches(op.op, leading, context);
   }
@@ -69,16 +91,30 @@ function append({ k, v, state }: AppendOp, { cache, traits }: StageContext): Dis
   };
 }
 
-function attend({ out, q, attention }: AttendOp, { cache, traits }: StageContext): Dispatch {
+function attend(
+  { out, q, attention }: AttendOp,
+  { rows, isLong }: RowsClass,
+  { cache, traits }: StageContext,
+): Dispatch[] {
   const { layout, keys, values } = cache.state(attention.state);
-  return {
-    kernel: plainAttentionKernel(attention, layout, traits),
+  const isSplit = isLong && rows <= SPLIT_ROWS;
+  const { heads, scale, window, softcap } = attention;
+  const spec = {
+    ...{ heads, scale, layout, isSplit },
+    ...(window === undefined ? {} : { window }),
+    ...(softcap === undefined ? {} : { softcap }),
+  };
+  const parts = value(`${out} parts`);
+  const attended: Dispatch = {
+    kernel: attentionKernel(spec, traits),
     places: {
-      ...{ q: value(q), keys: buffer(keys), values: buffer(values), out: value(out) },
-      ...{ entries: { region: 'entries' }, pages: { region: 'pages' } },
-      ...sizes('tokens'),
+      ...{ q: value(q), keys: buffer(keys), values: buffer(values), out: value(out), partial: parts },
+      ...{ entries: { region: 'entries' }, pages: { region: 'pages' }, ...sizes('tokens') },
     },
   };
+  if (!isSplit) return [attended];
+  const kernel = attentionReduceKernel(heads, layout, traits);
+  return [attended, { kernel, places: { partial: parts, out: value(out), ...sizes('tokens') } }];
 }
 
 function ropeAppend(op: RopeAppendOp, { cache, weights, traits }: StageContext): Dispatch {
@@ -122,9 +158,9 @@ function plainDispatches(
   ];
   switch (op.op) {
     case 'embed': {
-      const { parts } = weights.matrix(first);
+      const { type, parts } = weights.matrix(first);
       return parts.flatMap(({ firstRow, rows, planes }) =>
-        one(plainEmbedKernel({ width, firstRow, rows }, traits), {
+        one(embedKernel({ type, width, firstRow, rows }, traits), {
           ...{ ids: value(a), carried: { region: 'carried' } },
           ...Object.fromEntries([...planes].map(([plane, binding]) => [`table.${plane}`, { binding }])),
         }),

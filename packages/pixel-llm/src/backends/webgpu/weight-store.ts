@@ -4,12 +4,13 @@
  * Vectors, and the few types that no kernel reads, become f32.
  */
 import { throwIfAborted } from '../../core/errors.ts';
-import { type TensorType, tensorTypeByName } from '../../gguf/tensor-types.ts';
+import { tensorTypeByName } from '../../gguf/tensor-types.ts';
 import type { Program, ProgramWeight } from '../../program/program.ts';
 import { readRows } from '../../pxi/read-rows.ts';
 import type { WeightSource } from '../../pxi/weight-source.ts';
 import type { LoadOptions } from '../types.ts';
 import { BUFFER_USAGE, type GpuDevice } from './gpu-device.ts';
+import { canReadWeights } from './kernels/weight-formats.ts';
 
 /** Rows of a matrix that lie in the same buffers, one for each plane. */
 export interface MatrixPart {
@@ -224,16 +225,12 @@ interface MatrixLayout {
 function layoutOf({ type: name, shape }: ProgramWeight): MatrixLayout {
   const columns = shape.at(-1)!;
   const type = tensorTypeByName(name)!;
-  if (!isReadByKernels(type)) {
+  if (!canReadWeights(name, columns)) {
     return { type: 'F32', columns, planes: [{ name: 'v', rowBytes: 4 * columns }], isWidened: true };
   }
   const blocks = columns / type.blockElements;
   const planes = type.fields.map((field) => ({ name: field.name, rowBytes: blocks * field.bytes }));
   return { type: name, columns, planes, isWidened: false };
-}
-
-function isReadByKernels({ name }: TensorType): boolean {
-  return name === 'F32';
 }
 
 function isMatrix({ shape }: ProgramWeight): boolean {

@@ -19,7 +19,7 @@
  */
 import { blockBytes, HEADER_BYTES, MINIMUM, PLAIN, SUPER16, SUPER32, scaleBytes, weightVector } from './blocks';
 import { ACTIVATION_BYTES, DIRECT, loadHalves, WORDS } from './dot';
-import { firstBytes, secondBytes, touch } from './matvec';
+import { firstBytes, secondBytes } from './matvec';
 import { FIRST_SUM, META_BYTES, SCALED_SUM, SECOND_SUM, SUM } from './quantize';
 
 export { DIRECT, PAIRS, WORDS } from './dot';
@@ -52,17 +52,26 @@ export function tileBlock(kind: i32): usize {
   return tileIntegers(kind) + 64;
 }
 
-/** A group's weights at `panel`, or as the second group at panel + 16. */
+/** Blocks first .. last - 1 (first: a multiple of eight) of a group of `blocks`, at `panel`, or as the second group at panel + 16. */
 @inline
-export function unpackGroup(kind: i32, bits: i32, scaling: i32, shift: i32, group: usize, blocks: i32, panel: usize): void {
-  let scales = group + HEADER_BYTES;
-  let quants = scales + scaleBytes(scaling, blocks);
+export function unpackGroup(
+  kind: i32,
+  bits: i32,
+  scaling: i32,
+  shift: i32,
+  group: usize,
+  blocks: i32,
+  first: i32,
+  last: i32,
+  panel: usize,
+): void {
+  let scales = group + HEADER_BYTES + scaleBytes(scaling, first);
+  let quants = group + HEADER_BYTES + scaleBytes(scaling, blocks) + blockBytes(bits) * <usize>first;
   const scaleFactor = v128.load32_splat(group);
   const minimumFactor = v128.load32_splat(group, 4);
   let d = scaleFactor;
   let least = minimumFactor;
-  for (let block = 0; block < blocks; block++) {
-    touch(bits, kind, block, quants);
+  for (let block = first; block < last; block++) {
     const to = panel + panelWeights(kind);
     if (scaling === PLAIN || scaling === MINIMUM) {
       v128.store(to, f32x4.mul(loadHalves(scales), scaleFactor));
@@ -133,7 +142,7 @@ export function panelRow(panel: usize, lane: i32, blocks: i32, scaling: i32, shi
   }
 }
 
-/** The activations of up to four tokens (q, meta: as quantizeRows left them); the tokens that are missing are zeros. */
+/** Blocks first .. last - 1 of up to four tokens' activations (q, meta: as quantizeRows left them); tokens that are missing are zeros. */
 @inline
 export function packActivations(
   kind: i32,
@@ -143,21 +152,25 @@ export function packActivations(
   meta: usize,
   tokens: i32,
   blocks: i32,
+  first: i32,
+  last: i32,
   to: usize,
 ): void {
   const firstSum: usize = scaling === SUPER16 ? FIRST_SUM : SUM;
-  const size = tileBlock(kind) * <usize>blocks;
+  const size = tileBlock(kind) * <usize>(last - first);
   if (tokens < 4) memory.fill(to, 0, size);
   for (let token = 0; token < min(4, tokens); token++) {
     let at = to + 4 * <usize>token;
-    for (let block = 0; block < blocks; block++) {
-      for (let step: usize = 0; step < 8; step++, q += 4 * ACTIVATION_BYTES) packFour(kind, q, at, step);
+    let from = q + 32 * ACTIVATION_BYTES * <usize>(token * blocks + first);
+    let note = meta + META_BYTES * <usize>(token * blocks + first);
+    for (let block = first; block < last; block++) {
+      for (let step: usize = 0; step < 8; step++, from += 4 * ACTIVATION_BYTES) packFour(kind, from, at, step);
       const notes = at + tileIntegers(kind);
-      store<f32>(notes, load<f32>(meta));
-      store<i32>(notes, load<i32>(meta + firstSum) << shift, TILE_SUMS);
-      store<i32>(notes, load<i32>(meta, SECOND_SUM) << shift, TILE_SUMS + 16);
-      store<f32>(notes, load<f32>(meta, SCALED_SUM), TILE_SCALED_SUMS);
-      meta += META_BYTES;
+      store<f32>(notes, load<f32>(note));
+      store<i32>(notes, load<i32>(note + firstSum) << shift, TILE_SUMS);
+      store<i32>(notes, load<i32>(note, SECOND_SUM) << shift, TILE_SUMS + 16);
+      store<f32>(notes, load<f32>(note, SCALED_SUM), TILE_SCALED_SUMS);
+      note += META_BYTES;
       at += tileBlock(kind);
     }
   }

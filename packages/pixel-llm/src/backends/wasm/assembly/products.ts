@@ -10,7 +10,7 @@ const SECOND: i32 = ASC_FEATURE_RELAXED_SIMD ? PAIRS : DIRECT;
 @inline
 function row(bits: i32, scaling: i32, shift: i32, weights: usize, index: i32, blocks: i32, out: usize, panel: usize): void {
   const group = weights + groupBytes(bits, scaling, blocks) * <usize>(index >> 2);
-  unpackGroup(DIRECT, bits, scaling, shift, group, blocks, panel);
+  unpackGroup(DIRECT, bits, scaling, shift, group, blocks, 0, blocks, panel);
   panelRow(panel, index & 3, blocks, scaling, shift, out);
 }
 

@@ -21,22 +21,22 @@ import {
 } from './panels';
 import { META_BYTES } from './quantize';
 
-/** Activations of so many bytes are kept near while all rows pass over them. */
-const NEAR_BYTES: usize = 384 * 1024;
+/** Columns go in stretches of so many blocks: the panel of a stretch stays in the first cache, however wide the matrix. */
+const STRETCH: i32 = 32;
 
-/** At least so many tiles share the unpacking of a panel. */
-const LEAST_TILES: i32 = 4;
+/** Activations of so many bytes are kept near while all rows pass over them. */
+const NEAR_BYTES: usize = 768 * 1024;
 
 @inline
 function tilesTogether(kind: i32, blocks: i32): i32 {
-  return max(LEAST_TILES, <i32>(NEAR_BYTES / (tileBlock(kind) * <usize>blocks)));
+  return <i32>(NEAR_BYTES / (tileBlock(kind) * <usize>min(blocks, STRETCH)));
 }
 
 /** Bytes of scratch for `tokens` tokens, whatever the kind. */
 export function tileScratch(blocks: i32, tokens: i32): usize {
-  const panel = panelBlock(WORDS) * <usize>blocks;
-  const tiles = min((tokens + 3) >> 2, max(tilesTogether(WORDS, blocks), tilesTogether(DIRECT, blocks)));
-  return panel + tileBlock(WORDS) * <usize>blocks * <usize>tiles;
+  const wide = min(blocks, STRETCH);
+  const tiles = <usize>((tokens + 3) >> 2) * tileBlock(WORDS) * <usize>wide;
+  return panelBlock(WORDS) * <usize>wide + min(tiles, NEAR_BYTES);
 }
 
 /** q, meta: the tokens' rows one after another; out: [tokens, outStride] f32. scratch: tileScratch. */
@@ -58,23 +58,28 @@ export function tiles(
   scratch: usize,
 ): void {
   const group = groupBytes(bits, scaling, blocks);
-  const activations = scratch + panelBlock(kind) * <usize>blocks;
-  const tileBytes = tileBlock(kind) * <usize>blocks;
   const together = 4 * tilesTogether(kind, blocks);
   for (let begin = 0; begin < tokens; begin += together) {
     const end = min(tokens, begin + together);
-    let to = activations;
-    for (let token = begin; token < end; token += 4, to += tileBytes) {
-      const at = <usize>token * <usize>blocks;
-      packActivations(kind, scaling, shift, q + 32 * ACTIVATION_BYTES * at, meta + META_BYTES * at, tokens - token, blocks, to);
-    }
-    let from = weights;
-    for (let row = 0; row < rows; row += 8, from += 2 * group) {
-      unpackGroup(kind, bits, scaling, shift, from, blocks, scratch);
-      if (row + 4 < rows) unpackGroup(kind, bits, scaling, shift, from + group, blocks, scratch + 16);
-      let x = activations;
-      for (let token = begin; token < end; token += 4, x += tileBytes) {
-        tile(kind, bits, scaling, shift, scratch, x, blocks, tokens - token, out + <usize>token * outStride, outStride, bias, row, rows);
+    for (let first = 0; first < blocks; first += STRETCH) {
+      const last = min(blocks, first + STRETCH);
+      const activations = scratch + panelBlock(kind) * <usize>(last - first);
+      const tileBytes = tileBlock(kind) * <usize>(last - first);
+      let to = activations;
+      for (let token = begin; token < end; token += 4, to += tileBytes) {
+        const at = <usize>token * <usize>blocks;
+        const integers = q + 32 * ACTIVATION_BYTES * at;
+        packActivations(kind, scaling, shift, integers, meta + META_BYTES * at, tokens - token, blocks, first, last, to);
+      }
+      let from = weights;
+      for (let row = 0; row < rows; row += 8, from += 2 * group) {
+        unpackGroup(kind, bits, scaling, shift, from, blocks, first, last, scratch);
+        if (row + 4 < rows) unpackGroup(kind, bits, scaling, shift, from + group, blocks, first, last, scratch + 16);
+        let x = activations;
+        for (let token = begin; token < end; token += 4, x += tileBytes) {
+          const to = out + <usize>token * outStride;
+          tile(kind, bits, scaling, shift, scratch, x, blocks, first, last, tokens - token, to, outStride, bias, row, rows);
+        }
       }
     }
   }
@@ -104,7 +109,10 @@ function fold(dots: v128, hasOffset: bool, offset: v128, scale: v128, activation
   return multiplyAdd(f32x4.convert_i32x4_s(dots), f32x4.mul(scale, activationScale), acc);
 }
 
-/** Eight rows x four tokens: a0 .. a3 are the first group's sums, b0 .. b3 the second's. */
+/**
+ * Eight rows x four tokens: a0 .. a3 are the first group's sums, b0 .. b3 the second's. Between two stretches of columns they stand
+ * in `out`.
+ */
 @inline
 function tile(
   kind: i32,
@@ -114,6 +122,8 @@ function tile(
   panel: usize,
   x: usize,
   blocks: i32,
+  first: i32,
+  last: i32,
   tokens: i32,
   out: usize,
   outStride: usize,
@@ -122,19 +132,23 @@ function tile(
   rows: i32,
 ): void {
   const zero = i32x4.splat(0);
-  let a0 = f32x4.splat(0);
-  let a1 = a0;
-  let a2 = a0;
-  let a3 = a0;
-  let b0 = a0;
-  let b1 = a0;
-  let b2 = a0;
-  let b3 = a0;
+  const out1 = tokens > 1 ? out + outStride : out;
+  const out2 = tokens > 2 ? out1 + outStride : out;
+  const out3 = tokens > 3 ? out2 + outStride : out;
+  const other = row + 4 < rows ? row + 4 : row;
+  let a0 = begin(out, row, first);
+  let a1 = begin(out1, row, first);
+  let a2 = begin(out2, row, first);
+  let a3 = begin(out3, row, first);
+  let b0 = begin(out, other, first);
+  let b1 = begin(out1, other, first);
+  let b2 = begin(out2, other, first);
+  let b3 = begin(out3, other, first);
   const halves: usize = scaling === SUPER16 ? 2 : 1;
   // How many parts of a half are summed apart: pairs of products of five bits fit 16 bits four times, of six bits twice.
   const parts = kind !== PAIRS ? 1 : bits === 5 ? 2 : bits === 6 ? 2 : 1;
   const hasOffset = kind !== WORDS && shift > 0;
-  for (let block = 0; block < blocks; block++) {
+  for (let block = first; block < last; block++) {
     const xNotes = x + tileIntegers(kind);
     const wNotes = panel + panelWeights(kind);
     const nextX = x + tileBlock(kind);
@@ -246,10 +260,17 @@ function tile(
     x = nextX;
     panel = nextPanel;
   }
+  if (last < blocks) bias = 0;
   finishTile(out, bias, row, rows, a0, b0);
-  if (tokens > 1) finishTile(out + outStride, bias, row, rows, a1, b1);
-  if (tokens > 2) finishTile(out + 2 * outStride, bias, row, rows, a2, b2);
-  if (tokens > 3) finishTile(out + 3 * outStride, bias, row, rows, a3, b3);
+  if (tokens > 1) finishTile(out1, bias, row, rows, a1, b1);
+  if (tokens > 2) finishTile(out2, bias, row, rows, a2, b2);
+  if (tokens > 3) finishTile(out3, bias, row, rows, a3, b3);
+}
+
+/** The sums that the columns before have left. */
+@inline
+function begin(out: usize, row: i32, first: i32): v128 {
+  return first > 0 ? v128.load(out + 4 * <usize>row) : f32x4.splat(0);
 }
 
 @inline

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { type Random, seeded } from '../../../../test/conformance-weights.ts';
 import { floatToHalf, HALF_TO_FLOAT } from '../../../gguf/half.ts';
 import type { DeviceRestrictions, GpuDevice } from '../gpu-device.ts';
-import { gpuTest, runKernel } from '../testing.ts';
+import { runOnce } from '../run-once.ts';
+import { gpuTest } from '../testing.ts';
 import { attentionKernel, partialBytes, splitCount } from './attention.ts';
 import { attentionReduceKernel } from './attention-reduce.ts';
 import { headStride, type KvLayout } from './kv-layout.ts';
@@ -76,13 +77,13 @@ async function checkAttention(device: GpuDevice, given: Omit<Case, 'title' | 're
   const sizes = { rows: lengths.length, context: Math.max(...lengths) };
   const inputs = { q, keys: cache.keys, values: cache.values, entries: cache.entries, pages: cache.pages };
   const whole = attentionKernel({ ...attributes, layout, isSplit: false }, device.traits);
-  const { out } = await runKernel(device, whole, sizes, inputs, { out: q.length });
+  const { out } = await runOnce(device, whole, sizes, inputs, { out: q.length });
   assert.ok(relativeDifference(out!, expected) < TOLERANCE, whole.label);
   const split = attentionKernel({ ...attributes, layout, isSplit: true }, device.traits);
   const words = partialBytes(heads, layout, lengths.length) / 4;
-  const { partial } = await runKernel(device, split, sizes, inputs, { partial: words });
+  const { partial } = await runOnce(device, split, sizes, inputs, { partial: words });
   const reduce = attentionReduceKernel(heads, layout, device.traits);
-  const joined = await runKernel(device, reduce, sizes, { partial: partial! }, { out: q.length });
+  const joined = await runOnce(device, reduce, sizes, { partial: partial! }, { out: q.length });
   assert.ok(relativeDifference(joined.out!, expected) < TOLERANCE, split.label);
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { seeded } from '../../../../test/conformance-weights.ts';
-import { gpuTest, runKernel } from '../testing.ts';
+import { runOnce } from '../run-once.ts';
+import { gpuTest } from '../testing.ts';
 import { dotProductKernel } from './dot-product.ts';
 import { productInDoubles, randomFloats } from './testing.ts';
 
@@ -12,7 +13,7 @@ for (const restrictions of [{}, { subgroups: false, leastLimits: true }]) {
         const random = seeded(length);
         const [a, b] = [randomFloats(length, random), randomFloats(length, random)];
         const kernel = dotProductKernel(device.traits);
-        const { out } = await runKernel(device, kernel, { rows: length, context: 0 }, { a, b }, { out: 1 });
+        const { out } = await runOnce(device, kernel, { rows: length, context: 0 }, { a, b }, { out: 1 });
         const usual = Math.sqrt(length) / 3;
         assert.ok(Math.abs(out![0]! - productInDoubles(a, b, length)[0]!) < 1e-5 * usual, `${length} numbers`);
       }

@@ -1,10 +1,14 @@
 /** Every weight type, with one and several tokens, with everything that is fused; with subgroups and without, with small limits. */
 import assert from 'node:assert/strict';
+import { test } from 'node:test';
 import { seeded } from '../../../../test/conformance-weights.ts';
 import { typeNamed } from '../../../gguf/testing.ts';
+import { matmul } from '../../reference/matmul.ts';
 import type { GpuDevice } from '../gpu-device.ts';
-import { gpuTest, runKernel } from '../testing.ts';
-import { type MatVecSpec, matVecKernel } from './mat-vec.ts';
+import { runOnce } from '../run-once.ts';
+import { gpuTest } from '../testing.ts';
+import { canMultiplyPacked, type MatVecSpec, matVecKernel } from './mat-vec.ts';
+import { quantizeActivationsKernel } from './quantize-activations.ts';
 import { planesOf, productInDoubles, randomFloats, randomMatrix, relativeDifference } from './testing.ts';
 import { KERNEL_WEIGHT_TYPES } from './weight-formats.ts';
 
@@ -51,7 +55,7 @@ gpuTest('norm, bias and residual are part of the product', async (device) => {
       device.traits,
     );
     const inputs = { x: x!, gain: gain!, bias: bias!, residual: residual!, ...planesOf('matrix', matrix) };
-    const { out } = await runKernel(device, kernel, { rows: 1, context: 0 }, inputs, { out: rows });
+    const { out } = await runOnce(device, kernel, { rows: 1, context: 0 }, inputs, { out: rows });
     const scale = 1 / Math.sqrt(x!.reduce((sum, value) => sum + value * value, 0) / columns + epsilon);
     const normed = x!.map((value, i) => value * scale * gain![i]!);
     const expected = productInDoubles(normed, matrix.values, columns).map(
@@ -72,7 +76,7 @@ gpuTest('matrices of several types share one input and one output', async (devic
   const x = randomFloats(columns, random);
   const kernel = matVecKernel({ matrices, columns, tokens: 1 }, device.traits);
   const inputs = { x, ...planesOf('first', weights[0]!), ...planesOf('second', weights[1]!) };
-  const { out } = await runKernel(device, kernel, { rows: 1, context: 0 }, inputs, { out: 14 });
+  const { out } = await runOnce(device, kernel, { rows: 1, context: 0 }, inputs, { out: 14 });
   const stacked = Float32Array.from(weights.flatMap(({ values }) => Array.from(values)));
   assert.ok(relativeDifference(out!, productInDoubles(x, stacked, columns)) < TOLERANCE);
 });
@@ -89,7 +93,7 @@ gpuTest('gates and ups, one below the other, become one activated value a pair',
     gate: 'gatedSilu',
   };
   const kernel = matVecKernel(spec, device.traits);
-  const { out } = await runKernel(
+  const { out } = await runOnce(
     device,
     kernel,
     { rows: 1, context: 0 },
@@ -114,7 +118,7 @@ gpuTest('a part of a matrix writes its own columns of the result and nothing els
     tokens: 2,
     out: { first: 3, width: 11 },
   };
-  const { out } = await runKernel(
+  const { out } = await runOnce(
     device,
     matVecKernel(spec, device.traits),
     { rows: 2, context: 0 },
@@ -124,6 +128,36 @@ gpuTest('a part of a matrix writes its own columns of the result and nothing els
   const expected = productInDoubles(x, matrix.values, 8);
   const rows = [0, 1].map((t) => [0, 0, 0, ...expected.slice(6 * t, 6 * t + 6), 0, 0]);
   assert.ok(relativeDifference(out!, rows.flat()) < TOLERANCE);
+});
+
+for (const type of KERNEL_WEIGHT_TYPES.filter((name) => canMultiplyPacked(name, 512))) {
+  gpuTest(`${type} weights are multiplied with activations of 8 bits, four products at a time`, async (device) => {
+    const [rows, tokens] = [5, type === 'Q4_K' ? 2 : 1];
+    const { blockElements } = typeNamed(type);
+    const columns = 2 * Math.max(blockElements, 32);
+    const random = seeded(columns);
+    const matrix = randomMatrix(type, rows, columns, random);
+    const x = randomFloats(tokens * columns, random);
+    x.fill(0, 32, 64);
+    const sizes = { rows: tokens, context: 0 };
+    const quantize = quantizeActivationsKernel({ width: columns }, device.traits);
+    const counts = { packed: (tokens * columns) / 4, scales: (tokens * columns) / 32 };
+    const { packed, scales } = await runOnce(device, quantize, sizes, { x }, counts);
+    const matrices = [{ name: 'matrix', type, rows }];
+    const kernel = matVecKernel({ matrices, columns, tokens: capacity(tokens), activations: 'q8' }, device.traits);
+    const inputs = { x: packed!, x_scales: scales!, ...planesOf('matrix', matrix) };
+    const { out } = await runOnce(device, kernel, sizes, inputs, { out: tokens * rows });
+    const expected = matmul(x, matrix.values, undefined, { rows, columns, activations: 'q8' });
+    const difference = relativeDifference(out!, expected);
+    assert.ok(difference < TOLERANCE, `${kernel.label}: relative difference ${difference}`);
+  });
+}
+
+void test('types without integers have no product with activations of 8 bits', () => {
+  assert.deepEqual(
+    KERNEL_WEIGHT_TYPES.filter((name) => !canMultiplyPacked(name, 512)),
+    ['F32', 'F16', 'BF16', 'IQ4_NL', 'MXFP4', 'IQ4_XS'],
+  );
 });
 
 interface Product {
@@ -142,7 +176,7 @@ async function checkProduct(device: GpuDevice, { type, rows, columns, tokens }: 
     device.traits,
   );
   const inputs = { x, ...planesOf('matrix', matrix) };
-  const { out } = await runKernel(device, kernel, { rows: tokens, context: 0 }, inputs, { out: tokens * rows });
+  const { out } = await runOnce(device, kernel, { rows: tokens, context: 0 }, inputs, { out: tokens * rows });
   const difference = relativeDifference(out!, productInDoubles(x, matrix.values, columns));
   assert.ok(difference < TOLERANCE, `${kernel.label}: relative difference ${difference}`);
 }

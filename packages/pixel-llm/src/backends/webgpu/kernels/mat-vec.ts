@@ -10,44 +10,18 @@
  * What decoding fuses: matrices that share their input (their rows one below the other in `out`); rmsNorm before (sum of squares in the same
  * pass); bias, residual, or a gated activation behind.
  */
+import { PixelError } from '../../../core/errors.ts';
 import { ACTIVATIONS_WGSL, wgslFloat } from './elementwise.ts';
 import { type DeviceTraits, declareBindings, grid, type Kernel, type KernelBinding, SIZES_WGSL } from './kernel.ts';
-import { WEIGHT_FUNCTIONS_WGSL, type WeightFormat, weightFormat } from './weight-formats.ts';
-import { type WorkgroupSums, workgroupSums } from './workgroup-sums.ts';
+import { type MatVecSpec, type Part, type Plan, planOf, ROWS } from './mat-vec-plan.ts';
+import { chunkText } from './mat-vec-products.ts';
+import { WEIGHT_FUNCTIONS_WGSL, weightFormat } from './weight-formats.ts';
 
-interface ProductMatrix {
-  /** Its planes are bound as `NAME.PLANE`. */
-  readonly name: string;
-  readonly type: string;
-  readonly rows: number;
-}
-
-export interface MatVecSpec {
-  /** Those of one type can as well be stacked into one, plane by plane, when they are uploaded: fewer bindings. */
-  readonly matrices: readonly ProductMatrix[];
-  readonly columns: number;
-  /** The most rows of `x`: sizes.rows may be fewer. */
-  readonly tokens: 1 | 2 | 4 | 8;
-  /** `bias` [rows], added. */
-  readonly bias?: boolean;
-  /** `residual` [tokens, rows], added. */
-  readonly residual?: boolean;
-  /** x is rmsNorm'ed over all columns first, with `gain` [columns]. */
-  readonly norm?: { readonly epsilon: number };
-  /** The one matrix holds gates and, below them, as many ups: out = act(gate) x up, half as wide as the matrix is high. */
-  readonly gate?: 'gatedSilu' | 'gatedGelu';
-  /** Where these rows stand in a row of `out`, `bias` and `residual`, and how long that is: for a matrix that is bound part by part. */
-  readonly out?: { readonly first: number; readonly width: number };
-}
-
-/** Rows of a workgroup. */
-const ROWS = 4;
-/** Invocations that should be under way in all: enough to hide memory's latency on a large GPU. */
-const INVOCATIONS = 65_536;
-const MOST_LANES = 128;
+export type { MatVecSpec } from './mat-vec-plan.ts';
 
 /** `x` [sizes.rows, columns] -> `out` [sizes.rows, rows of all matrices, or half of them with `gate`]. Throws `unsupported-type`. */
 export function matVecKernel(spec: MatVecSpec, traits: DeviceTraits): Kernel {
+  if (spec.activations === 'q8') checkPackable(spec);
   const plan = planOf(spec, traits);
   const { bindings, types } = bindingsOf(spec, plan);
   const groups = plan.parts.reduce((total, part) => total + part.groups, 0);
@@ -81,99 +55,48 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) gr
   };
 }
 
-interface Part {
-  readonly name: string;
-  readonly format: WeightFormat;
-  /** Rows of the matrix; with `gate`, of each half. */
-  readonly rows: number;
-  /** Where its rows begin in `out`, and its workgroups among all. */
-  readonly firstRow: number;
-  readonly firstGroup: number;
-  readonly groups: number;
+/** Integers meet integers: types of levels and floats have none, and an activation's block of 32 has to be whole. */
+function checkPackable({ matrices, columns, norm }: MatVecSpec): void {
+  const fits = matrices.every(({ type }) => canMultiplyPacked(type, columns)) && norm === undefined;
+  if (fits) return;
+  const types = matrices.map(({ type }) => type).join(', ');
+  throw new PixelError(
+    'unsupported-type',
+    `${types} weights of ${columns} columns have no product with packed activations.`,
+  );
 }
 
-interface Plan {
-  readonly parts: readonly Part[];
-  readonly lanes: number;
-  readonly isStaged: boolean;
-  /** Floats one by one: columns are no multiple of four. */
-  readonly isSingle: boolean;
-  readonly tileQuads: number;
-  /** Two tiles, filled in turn: one barrier a run. */
-  readonly tiles: 1 | 2;
-  /** Variables that are summed over the workgroup: row by row for each token, then squares of each token. */
-  readonly values: readonly string[];
-  readonly sums: WorkgroupSums;
-  readonly outRows: number;
-  /** Rows of `out` of one workgroup. */
-  readonly groupRows: number;
-}
-
-function planOf({ matrices, columns, tokens, norm, gate, out }: MatVecSpec, traits: DeviceTraits): Plan {
-  const groupRows = gate ? ROWS / 2 : ROWS;
-  const parts: Part[] = [];
-  for (const { name, type, rows } of matrices) {
-    const last = parts.at(-1);
-    const ownRows = gate ? rows / 2 : rows;
-    parts.push({
-      name,
-      format: weightFormat(type, columns),
-      rows: ownRows,
-      firstRow: last ? last.firstRow + last.rows : (out?.first ?? 0),
-      firstGroup: last ? last.firstGroup + last.groups : 0,
-      groups: Math.ceil(ownRows / groupRows),
-    });
-  }
-  const isSingle = columns % 4 !== 0;
-  const isStaged = parts.some(({ format }) => format.run > 8);
-  const groups = parts.reduce((total, part) => total + part.groups, 0);
-  const chunks = Math.max(...parts.map(({ format }) => columns / format.chunk));
-  const most = Math.min(MOST_LANES, traits.maxInvocations, 256 / tokens);
-  const lanes = Math.min(most, Math.max(32, Math.min(powerOfTwo(chunks), powerOfTwo(INVOCATIONS / groups))));
-  const counted = Array.from({ length: tokens }, (_, t) => t);
-  const values = [
-    ...counted.flatMap((t) => Array.from({ length: ROWS }, (_, row) => `sum${row}_${t}`)),
-    ...(norm ? counted.map((t) => `squares${t}`) : []),
-  ];
-  const sums = workgroupSums(values.length, lanes, 'lane', traits);
-  const tile = lanes * 4 * tokens;
-  const tiles = sums.sharedBytes + 2 * 16 * tile + 64 * parts.length <= traits.maxSharedBytes ? 2 : 1;
-  return {
-    ...{ parts, lanes, isStaged, isSingle, tiles, tileQuads: tiles * tile, values, sums, groupRows },
-    outRows: out?.width ?? parts.reduce((total, part) => total + part.rows, 0),
-  };
-}
-
-function powerOfTwo(least: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.max(1, least)));
+/** Whether `activations: q8` is to be had for such a matrix, on a device with `packedDot`. */
+export function canMultiplyPacked(type: string, columns: number): boolean {
+  if (columns % 32 !== 0) return false;
+  const { bytes } = weightFormat(type, columns);
+  return bytes === 'unsigned' || bytes === 'signed';
 }
 
 function bindingsOf(
-  { tokens, bias, residual, norm }: MatVecSpec,
+  { tokens, bias, residual, norm, activations }: MatVecSpec,
   { parts, isSingle }: Plan,
 ): { bindings: KernelBinding[]; types: Record<string, string> } {
+  const isPacked = activations === 'q8';
   const numbers = isSingle ? 'array<f32>' : 'array<vec4<f32>>';
-  const declared: [name: string, kind: KernelBinding['kind'], type: string][] = [
-    ['x', 'read', numbers],
-    ...(norm ? [['gain', 'read', numbers] as [string, 'read', string]] : []),
+  const given: [isThere: boolean, name: string, type: string][] = [
+    [true, 'x', isPacked ? 'array<vec4<u32>>' : numbers],
+    [isPacked, 'x_scales', 'array<f32>'],
+    [norm !== undefined, 'gain', numbers],
     ...parts.flatMap(({ name, format }) =>
-      Object.entries(format.planes).map(([plane, type]): [string, 'read', string] => [
-        `${name}.${plane}`,
-        'read',
-        type,
-      ]),
+      Object.entries(format.planes).map(([plane, type]): [boolean, string, string] => [true, `${name}.${plane}`, type]),
     ),
-    ...(bias ? [['bias', 'read', 'array<f32>'] as [string, 'read', string]] : []),
-    ...(residual ? [['residual', 'read', 'array<f32>'] as [string, 'read', string]] : []),
-    ['out', 'write', 'array<f32>'],
-    ...(tokens > 1 ? [['sizes', 'uniform', 'Sizes'] as [string, 'uniform', string]] : []),
+    [bias === true, 'bias', 'array<f32>'],
+    [residual === true, 'residual', 'array<f32>'],
   ];
+  const read = given.filter(([isThere]) => isThere).map(([, name, type]) => ['read', name, type] as const);
+  const declared = [...read, ['write', 'out', 'array<f32>'] as const, ['uniform', 'sizes', 'Sizes'] as const];
+  const used = tokens > 1 ? declared : declared.slice(0, -1);
   return {
-    bindings: declared.map(([name, kind]) => ({ name, kind })),
-    types: Object.fromEntries(declared.map(([name, , type]) => [name, type])),
+    bindings: used.map(([kind, name]) => ({ name, kind })),
+    types: Object.fromEntries(used.map(([, name, type]) => [name, type])),
   };
 }
-
 /** One matrix: sums of its rows, for the workgroups that are its own. */
 function partText(spec: MatVecSpec, plan: Plan, part: Part, index: number): string {
   const { name, format, rows, firstGroup, groups } = part;
@@ -195,135 +118,6 @@ function partText(spec: MatVecSpec, plan: Plan, part: Part, index: number): stri
       ${chunkText(spec, plan, part)}
     }
   }`;
-}
-
-/** The products of one chunk, run after run. Loops over runs and quads are for the driver to unroll; what lives in registers has names. */
-function chunkText(spec: MatVecSpec, plan: Plan, part: Part): string {
-  const { format } = part;
-  const isStaged = format.run > 8;
-  const quads = Math.max(1, format.run / 4);
-  const reader: Reader = { spec, plan, part, isStaged, quads };
-  const lines = [
-    ...(isStaged ? stage(reader) : [`let at = ${inQuads(plan, format.column('c', 'r'))};`]),
-    ...(spec.tokens === 1 && format.isScaled ? factoredProducts(reader) : decodedProducts(reader)),
-  ];
-  return `${counted('r', format.runs)}
-        ${lines.join('\n        ')}
-      }`;
-}
-
-interface Reader {
-  readonly spec: MatVecSpec;
-  readonly plan: Plan;
-  readonly part: Part;
-  readonly quads: number;
-  /** Activations come through the tile. */
-  readonly isStaged: boolean;
-}
-
-/** The head of a loop of so many turns. */
-function counted(name: string, turns: number): string {
-  return turns === 1 ? `{ const ${name} = 0u;` : `for (var ${name} = 0u; ${name} < ${turns}u; ${name}++) {`;
-}
-
-/** Columns as an index into `x` and `gain`. */
-function inQuads({ isSingle }: Plan, columns: string): string {
-  return isSingle ? columns : `(${columns}) >> 2u`;
-}
-
-const EACH_ROW: readonly number[] = Array.from({ length: ROWS }, (_, row) => row);
-
-/** One token: quants first, factors once a run; the offset meets the sum of the activations. */
-function factoredProducts(reader: Reader): string[] {
-  const { name, format } = reader.part;
-  return [
-    `${EACH_ROW.map((row) => `var part${row} = 0.0;`).join(' ')}${format.hasOffset ? ' var total = vec4(0.0);' : ''}`,
-    counted('j', reader.quads),
-    ...readQuad(reader, 0).map((line) => `  ${line}`),
-    ...(format.hasOffset ? ['  total += x0;'] : []),
-    ...EACH_ROW.map((row) => `  part${row} = add_products(${name}_quad(k${row}, g${row}, r, j), x0, part${row});`),
-    '}',
-    ...(format.hasOffset ? ['let offset_by = dot(total, vec4(1.0));'] : []),
-    ...EACH_ROW.map((row) => {
-      const scaled = `f${row}.x * part${row}${format.hasOffset ? ` + f${row}.y * offset_by` : ''}`;
-      return `let f${row} = ${name}_factor(k${row}, g${row}, r); sum${row}_0 += ${scaled};`;
-    }),
-  ];
-}
-
-/** Several tokens: a quad of weights is decoded once and multiplied with all of them. */
-function decodedProducts(reader: Reader): string[] {
-  const { name, format } = reader.part;
-  const decode = (row: number): string => {
-    const quad = `${name}_quad(k${row}, g${row}, r, j)`;
-    return format.isScaled ? `f${row}.x * ${quad}${format.hasOffset ? ` + f${row}.y` : ''}` : quad;
-  };
-  return [
-    ...(format.isScaled ? EACH_ROW.map((row) => `let f${row} = ${name}_factor(k${row}, g${row}, r);`) : []),
-    counted('j', reader.quads),
-    ...EACH_ROW.map((row) => `  let w${row} = ${decode(row)};`),
-    ...Array.from({ length: reader.spec.tokens }, (_, t) => [
-      ...readQuad(reader, t).map((line) => `  ${line}`),
-      ...EACH_ROW.map((row) => `  sum${row}_${t} = add_products(w${row}, x${t}, sum${row}_${t});`),
-    ]).flat(),
-    '}',
-  ];
-}
-
-/** Four activations of a token: quad j, as `xT`. */
-function readQuad({ spec, plan, part, isStaged, quads }: Reader, t: number): string[] {
-  if (isStaged) return [`let x${t} = tile[source + ${t * plan.lanes * quads}u + (j ^ swizzle)];`];
-  const chunks = spec.columns / part.format.chunk;
-  const read = (from: string, at: string): string =>
-    plan.isSingle ? `vec4(${from}[${at}], 0.0, 0.0, 0.0)` : `${from}[${at}]`;
-  const raw = `select(vec4(0.0), ${read('x', `${tokenStart(spec, plan, t)} + at + j`)}, own < ${chunks}u)`;
-  if (!spec.norm) return [`let x${t} = ${raw};`];
-  return [
-    `let raw${t} = ${raw};`,
-    `squares${t} = add_products(raw${t}, raw${t}, squares${t});`,
-    `let x${t} = raw${t} * ${read('gain', 'at + j')};`,
-  ];
-}
-
-/** Where a token's row begins in `x`. */
-function tokenStart({ columns, tokens }: MatVecSpec, { isSingle }: Plan, t: number): string {
-  const width = isSingle ? columns : columns / 4;
-  return tokens === 1 ? '0u' : `min(${t}u, sizes.rows - 1u) * ${width}u`;
-}
-
-/**
- * All invocations' activations for one run, into the tile in the order of memory. Invocation l's quad j stands at 4 l + (j ^ (l / 2) % 4): any
- * eight neighbours reading the same j then touch all banks.
- */
-function stage({ spec, plan, part, quads }: Reader): string[] {
-  const { lanes, tileQuads, tiles } = plan;
-  const { format } = part;
-  const chunks = spec.columns / format.chunk;
-  const tile = tiles === 2 ? `((strip * ${format.runs}u + r) & 1u) * ${tileQuads / 2}u` : '0u';
-  const tokens = Array.from({ length: spec.tokens }, (_, t) => t);
-  return [
-    ...(tiles === 1 ? ['workgroupBarrier();'] : []),
-    `let half = ${tile};`,
-    `for (var i = lane; i < ${lanes * quads}u; i += ${lanes}u) {`,
-    `  let neighbour = i / ${quads}u;`,
-    `  let chunk = strip * ${lanes}u + neighbour;`,
-    `  let to = half + neighbour * ${quads}u + ((i % ${quads}u) ^ ((neighbour >> 1u) & 3u));`,
-    `  if (chunk < ${chunks}u) {`,
-    `    let at = ((${format.column('chunk', 'r')}) >> 2u) + i % ${quads}u;`,
-    ...(spec.norm ? ['    let by = gain[at];'] : []),
-    ...tokens.flatMap((t) => [
-      `    let raw${t} = x[${tokenStart(spec, plan, t)} + at];`,
-      ...(spec.norm ? [`    squares${t} = add_products(raw${t}, raw${t}, squares${t});`] : []),
-      `    tile[to + ${t * lanes * quads}u] = raw${t}${spec.norm ? ' * by' : ''};`,
-    ]),
-    '  } else {',
-    ...tokens.map((t) => `    tile[to + ${t * lanes * quads}u] = vec4(0.0);`),
-    '  }',
-    '}',
-    'workgroupBarrier();',
-    `let source = half + lane * ${quads}u;`,
-    'let swizzle = (lane >> 1u) & 3u;',
-  ];
 }
 
 /** What is done with the sums, one value an invocation. */
@@ -361,9 +155,9 @@ function epilogue({ columns, tokens, bias, residual, norm, gate }: MatVecSpec, p
   ].join('\n');
 }
 
-function labelOf({ matrices, columns, tokens, bias, residual, norm, gate }: MatVecSpec): string {
+function labelOf({ matrices, columns, tokens, bias, residual, norm, gate, activations }: MatVecSpec): string {
   const sizes = matrices.map(({ type, rows }) => `${type} ${rows}`).join(' and ');
-  const extras = [norm && 'rmsNorm', bias && 'bias', gate, residual && 'residual']
+  const extras = [activations === 'q8' && 'q8', norm && 'rmsNorm', bias && 'bias', gate, residual && 'residual']
     .filter(Boolean)
     .map((extra) => `, ${extra}`);
   return `product ${sizes} x ${columns}, ${tokens} tokens${extras.join('')}`;

@@ -4,7 +4,8 @@ import { seeded } from '../../../../test/conformance-weights.ts';
 import { floatToHalf, HALF_TO_FLOAT } from '../../../gguf/half.ts';
 import { typeNamed } from '../../../gguf/testing.ts';
 import type { GpuDevice } from '../gpu-device.ts';
-import { gpuTest, runKernel } from '../testing.ts';
+import { runOnce } from '../run-once.ts';
+import { gpuTest } from '../testing.ts';
 import type { Kernel } from './kernel.ts';
 import { planesOf, productInDoubles, randomFloats, randomMatrix, relativeDifference } from './testing.ts';
 import { type TiledProductSpec, tiledProductKernel } from './tiled-product.ts';
@@ -42,7 +43,7 @@ async function difference(device: GpuDevice, spec: TiledProductSpec, tokens: num
   const x = kind === 'f16' ? Float32Array.from(halves, (bits) => HALF_TO_FLOAT[bits]!) : given;
   const bias = randomFloats(rows, random);
   const residual = randomFloats(tokens * rows, random);
-  const { out } = await runKernel(
+  const { out } = await runOnce(
     device,
     kernel ?? tiledProductKernel({ ...spec, bias: true, residual: true }, device.traits),
     { rows: tokens, context: 0 },

@@ -1,10 +1,10 @@
 /**
- * Products of a matrix with many rows of activations: prompts, and matrix products as such. Bound by arithmetic: a workgroup makes a tile of
- * 64 rows x 64 tokens, 16 columns at a time. One half of it decodes the weights of a row each, the other reads the activations of a token each,
- * into workgroup memory; then each of the 128 invocations adds up 8 rows x 4 tokens in registers: three reads for 32 multiply-adds.
+ * Products of a matrix of any weight type with many rows of activations: prompts. Bound by arithmetic, so it works in tiles (register-tile.ts):
+ * one half of a workgroup decodes the weights of a row each, the other reads the activations of a token each.
  */
 import { PixelError } from '../../../core/errors.ts';
 import { type DeviceTraits, declareBindings, type Kernel, type KernelBinding, SIZES_WGSL } from './kernel.ts';
+import { bring, DEPTH, storeTile, TILE, TILE_DECLARATIONS, TILE_WORKGROUP, tileProducts } from './register-tile.ts';
 import { WEIGHT_FUNCTIONS_WGSL, type WeightFormat, weightFormat } from './weight-formats.ts';
 
 export interface TiledProductSpec {
@@ -22,12 +22,6 @@ export interface TiledProductSpec {
   readonly out?: { readonly first: number; readonly width: number };
 }
 
-/** Rows, and tokens, of a tile. */
-const TILE = 64;
-/** Columns at a time. */
-const DEPTH = 16;
-const WORKGROUP = 128;
-
 /** `x` [sizes.rows, columns] -> `out` [sizes.rows, rows]. Throws `unsupported-type`, `bad-argument`. */
 export function tiledProductKernel(spec: TiledProductSpec, traits: DeviceTraits): Kernel {
   const { type, rows, columns, x = 'f32', bias, residual, out = { first: 0, width: rows } } = spec;
@@ -36,7 +30,6 @@ export function tiledProductKernel(spec: TiledProductSpec, traits: DeviceTraits)
   }
   const format = weightFormat(type, columns);
   const { bindings, types } = bindingsOf(spec, format);
-  const each = <T>(count: number, text: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => text(i));
   const tiles = Math.ceil(rows / TILE);
   return {
     label: `tiled product ${type} ${rows} x ${columns}${x === 'f16' ? ', f16' : ''}${bias ? ', bias' : ''}${residual ? ', residual' : ''}`,
@@ -47,10 +40,9 @@ export function tiledProductKernel(spec: TiledProductSpec, traits: DeviceTraits)
 ${declareBindings(bindings, types)}
 ${WEIGHT_FUNCTIONS_WGSL}
 ${format.wgsl('matrix')}
-var<workgroup> tile_w: array<vec4<f32>, ${(DEPTH * TILE) / 4}>;
-var<workgroup> tile_x: array<vec4<f32>, ${(DEPTH * TILE) / 4}>;
+${TILE_DECLARATIONS}
 ${xFunction(spec)}
-@compute @workgroup_size(${WORKGROUP})
+@compute @workgroup_size(${TILE_WORKGROUP})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let tile_row = workgroup.x * ${TILE}u;
   let tile_token = (workgroup.y + workgroup.z * ${traits.maxWorkgroups}u) * ${TILE}u;
@@ -59,29 +51,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
   let own = lane % ${TILE}u;
   let row = min(tile_row + own, ${rows - 1}u);
   let token = min(tile_token + own, sizes.rows - 1u);
-  let part_row = lane / 16u;
-  let part_token = lane % 16u;
-  ${each(4, (t) => `var low${t} = vec4(0.0); var high${t} = vec4(0.0);`).join('\n  ')}
-  for (var unit = 0u; unit < ${Math.ceil(columns / DEPTH)}u; unit++) {
-    if (lane < ${TILE}u) {
-      ${decodeUnit(format, columns)}
-    } else {
-      for (var j = 0u; j < 4u; j++) {
+  ${tileProducts({
+    units: `${Math.ceil(columns / DEPTH)}u`,
+    row: decodeUnit(format, columns),
+    token: `for (var j = 0u; j < 4u; j++) {
         let value = x_quad(token, 4u * unit + j);
-        ${storeText('tile_x', 'value')}
-      }
-    }
-    workgroupBarrier();
-    for (var k = 0u; k < ${DEPTH}u; k++) {
-      let w0 = tile_w[k * ${TILE / 4}u + 2u * part_row];
-      let w1 = tile_w[k * ${TILE / 4}u + 2u * part_row + 1u];
-      let by = tile_x[k * ${TILE / 4}u + part_token];
-      ${each(4, (t) => `low${t} += w0 * by.${'xyzw'[t]}; high${t} += w1 * by.${'xyzw'[t]};`).join('\n      ')}
-    }
-    workgroupBarrier();
-  }
-  let first = tile_row + 8u * part_row;
-  ${each(4, (t) => `store(tile_token + 4u * part_token + ${t}u, first, low${t}, high${t});`).join('\n  ')}
+        ${bring('tile_x', 'value')}
+      }`,
+  })}
+  ${storeTile('tile_token', 'tile_row')}
 }
 fn store(token: u32, row: u32, low: vec4<f32>, high: vec4<f32>) {
   if (token >= sizes.rows) { return; }
@@ -139,13 +117,6 @@ ${head} return vec4(${[0, 1, 2, 3].map(one).join(', ')}); }`;
 }`;
 }
 
-/** Value `j` of four of the invocation's own row or token, to columns 4 j to 4 j + 3 of the tile. */
-function storeText(tile: string, value: string): string {
-  return [0, 1, 2, 3]
-    .map((i) => `${tile}[(4u * j + ${i}u) * ${TILE / 4}u + own / 4u][own % 4u] = ${value}.${'xyzw'[i]};`)
-    .join('\n        ');
-}
-
 /** The invocation's row: 16 weights from column 16 unit on, into the tile. */
 function decodeUnit(format: WeightFormat, columns: number): string {
   const { run, chunk, isScaled, hasOffset } = format;
@@ -159,7 +130,7 @@ function decodeUnit(format: WeightFormat, columns: number): string {
       let f = matrix_factor(k, g, r);
       for (var j = 0u; j < 4u; j++) {
         let value = ${isScaled ? `f.x * ${quad}${hasOffset ? ' + f.y' : ''}` : quad};
-        ${storeText('tile_w', 'value')}
+        ${bring('tile_w', 'value')}
       }`;
   }
   if (run === 1) {
@@ -169,7 +140,7 @@ function decodeUnit(format: WeightFormat, columns: number): string {
         let g = row * ${columns}u + column;
         var value = vec4(0.0);
         ${[0, 1, 2, 3].map((i) => `if (column + ${i}u < ${columns}u) { ${one(i)} }`).join('\n        ')}
-        ${storeText('tile_w', 'value')}
+        ${bring('tile_w', 'value')}
       }`;
   }
   const quads = chunk / 4;
@@ -177,6 +148,6 @@ function decodeUnit(format: WeightFormat, columns: number): string {
         let c = ${DEPTH / chunk}u * unit + j / ${quads}u;
         let g = row * ${chunks}u + min(c, ${chunks - 1}u);
         let value = select(vec4(0.0), matrix_quad(matrix_load(g), g, 0u, j % ${quads}u), c < ${chunks}u);
-        ${storeText('tile_w', 'value')}
+        ${bring('tile_w', 'value')}
       }`;
 }

@@ -333,6 +333,12 @@ fn unsigned_bytes(word: u32) -> vec4<f32> { return vec4<f32>((vec4(word) >> vec4
 fn signed_bytes(word: u32) -> vec4<f32> { return vec4<f32>(bitcast<vec4<i32>>(vec4(word) << vec4(24u, 16u, 8u, 0u)) >> vec4(24u)); }
 `;
 
+/** Whether there is a format for rows of `columns` weights of that type. */
+export function canReadWeights(type: string, columns: number): boolean {
+  const described = Object.hasOwn(DESCRIPTIONS, type) ? DESCRIPTIONS[type] : undefined;
+  return described !== undefined && (columns % described.chunk === 0 || Object.hasOwn(SINGLE, type));
+}
+
 /** How to read rows of `columns` weights of that type. Throws `unsupported-type`. */
 export function weightFormat(type: string, columns: number): WeightFormat {
   const described = Object.hasOwn(DESCRIPTIONS, type) ? DESCRIPTIONS[type] : undefined;

@@ -1,0 +1,5 @@
+import { useDriver } from '../src/backends/webgpu/testing.ts';
+import { testGpuProducts } from './gpu-products.ts';
+
+useDriver('lavapipe');
+testGpuProducts('lavapipe');
