@@ -217,7 +217,8 @@ describe('The bubblewrap sandbox', { skip }, () => {
     const flags = ['--conditions=pixel-llm-source', '--input-type=module', '-e', script];
     const { stdout, stderr } = spawnSync('setpriv', [...parameters, ...flags], {
       encoding: 'utf8',
-      env: { PATH: process.env.PATH, HOME: '/tmp' },
+      // Without the last, Node hands its own coverage folder down, where this user may not write.
+      env: { PATH: process.env.PATH, HOME: '/tmp', NODE_V8_COVERAGE: '' },
     });
     assert.equal(stderr, '');
     const { exitCode, output }: SandboxResult = JSON.parse(stdout);

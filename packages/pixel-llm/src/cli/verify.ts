@@ -39,10 +39,6 @@ export const registerVerify: RegisterCommand = (program: Command, context: Comma
       wholeNumber(1, 1024),
     )
     .option('--gpu-adapter <name>', "with --devices: a part of the GPU adapter's name (default: a real GPU)")
-    .option(
-      '--gpu-adapter <name>',
-      'with --devices: a part of the name of the GPU to run on, as `pixel-llm devices` lists them',
-    )
     .option('--json', 'print the findings as JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (model: string, flags: Partial<VerifyDevicesFlags> & { tokens: number }) => {

@@ -34,6 +34,13 @@ export function addDot(way: i32, activations: v128, weights: v128, sums: v128): 
   return dotNarrow(activations, weights, sums);
 }
 
+/** The same where there are no sums yet. */
+@inline
+export function firstDot(way: i32, activations: v128, weights: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD && way === PAIRS) return i16x8.relaxed_dot_i8x16_i7x16_s(activations, weights);
+  return dotNarrow(activations, weights, i32x4.splat(0));
+}
+
 /** The row sums, i32x4. `ones`: what onesInRegister gave. */
 @inline
 export function total(way: i32, sums: v128, ones: v128): v128 {

@@ -21,6 +21,7 @@ import {
 import {
   ACTIVATION_BYTES,
   addDot,
+  firstDot,
   halfMaskInRegister,
   inRegister,
   loadActivations,
@@ -214,7 +215,7 @@ function superGroups(
     const bytes = v128.load8x8_s(scales);
     const bytes2 = v128.load8x8_s(scales2);
     const activationScale = v128.load32_splat(meta);
-    const a0 = loadActivations(q + 0 * ACTIVATION_BYTES);
+    const a0 = loadActivations(q);
     const a1 = loadActivations(q + 4 * ACTIVATION_BYTES);
     const a2 = loadActivations(q + 8 * ACTIVATION_BYTES);
     const a3 = loadActivations(q + 12 * ACTIVATION_BYTES);
@@ -277,7 +278,7 @@ function dotBlock(
     const x1 = v128.load(p, 16);
     const x2 = v128.load(p, 32);
     const x3 = v128.load(p, 48);
-    let c = addDot(way, a0, v128.and(x0, low), i32x4.splat(0));
+    let c = firstDot(way, a0, v128.and(x0, low));
     c = addDot(way, a1, v128.and(x1, low), c);
     c = addDot(way, a2, v128.and(x2, low), c);
     c = addDot(way, a3, v128.and(x3, low), c);
@@ -290,11 +291,11 @@ function dotBlock(
         c = addDot(way, a7, y3, addDot(way, a6, y2, addDot(way, a5, y1, addDot(way, a4, y0, c))));
         return total(way, c, ones);
       }
-      const d = addDot(way, a7, y3, addDot(way, a6, y2, addDot(way, a5, y1, addDot(way, a4, y0, i32x4.splat(0)))));
+      const d = addDot(way, a7, y3, addDot(way, a6, y2, addDot(way, a5, y1, firstDot(way, a4, y0))));
       return i32x4.add(c, d);
     }
     // 16 x upper four bits + lower four.
-    let d = addDot(way, a3, y3, addDot(way, a2, y2, addDot(way, a1, y1, addDot(way, a0, y0, i32x4.splat(0)))));
+    let d = addDot(way, a3, y3, addDot(way, a2, y2, addDot(way, a1, y1, firstDot(way, a0, y0))));
     const x4 = v128.load(p, 64);
     const x5 = v128.load(p, 80);
     const x6 = v128.load(p, 96);
@@ -328,19 +329,18 @@ function dotHalf(
   upper: v128,
   ones: v128,
 ): v128 {
-  let c = i32x4.splat(0);
   if (bits === 6) {
     if (half) p += 48;
     const x0 = v128.load(p);
     const x1 = v128.load(p, 16);
     const x2 = v128.load(p, 32);
-    c = addDot(way, a1, v128.and(x1, low), addDot(way, a0, v128.and(x0, low), c));
+    const c = addDot(way, a1, v128.and(x1, low), firstDot(way, a0, v128.and(x0, low)));
     const x3 = gatherPairs(x0, x1, x2, upper);
     if (way !== PAIRS) return addDot(way, a3, x3, addDot(way, a2, v128.and(x2, low), c));
-    const d = addDot(way, a3, x3, addDot(way, a2, v128.and(x2, low), i32x4.splat(0)));
+    const d = addDot(way, a3, x3, firstDot(way, a2, v128.and(x2, low)));
     return i32x4.add(total(way, c, ones), total(way, d, ones));
   }
-  c = addDot(way, a0, vectorOf(bits, p, 4 * half, low, upper), c);
+  let c = firstDot(way, a0, vectorOf(bits, p, 4 * half, low, upper));
   c = addDot(way, a1, vectorOf(bits, p, 4 * half + 1, low, upper), c);
   c = addDot(way, a2, vectorOf(bits, p, 4 * half + 2, low, upper), c);
   c = addDot(way, a3, vectorOf(bits, p, 4 * half + 3, low, upper), c);
