@@ -49,8 +49,8 @@ interface TestBrowser {
 
 type TestBody = (browser: TestBrowser, context: TestContext) => Promise<void>;
 
-/** Sets the browser up before the file's tests and away after them; gives how to define one. */
-export function browserTests(): (title: string, body: TestBody) => void {
+/** Sets the browser up before the file's tests and away after them; gives how to define one. `missing`: what else it lacks here. */
+export function browserTests(): (title: string, body: TestBody, missing?: string) => void {
   const reason = EXECUTABLE === undefined ? 'NOT CHECKED: there is no chromium on the PATH' : undefined;
   const folder = mkdtempSync(join(tmpdir(), 'pixel-llm-browser-'));
   let started: { readonly context: BrowserContext; readonly server: FileServer } | undefined;
@@ -68,12 +68,17 @@ export function browserTests(): (title: string, body: TestBody) => void {
     await started?.server.close();
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   });
-  return (title, body) => {
+  return (title, body, missing) => {
     if (reason !== undefined && process.env.REQUIRE_BROWSER) {
       void test(title, () => assert.fail(`${reason}, and REQUIRE_BROWSER is set`));
       return;
     }
-    void test(title, { skip: reason ?? false, timeout: 170_000 }, async (context) => {
+    if (missing !== undefined && process.env.REQUIRE_GOLDENS) {
+      void test(title, () => assert.fail(`${missing}, and REQUIRE_GOLDENS is set`));
+      return;
+    }
+    const skip = reason ?? (missing === undefined ? false : `NOT CHECKED: ${missing}`);
+    void test(title, { skip, timeout: 170_000 }, async (context) => {
       assert.ok(started);
       const { server, context: browser } = started;
       server.misbehave = () => undefined;
