@@ -107,6 +107,12 @@ export interface Executor {
   readonly pageCount: number;
   /** Why it cannot compute any more (`device-lost`): whatever it is asked then throws this. Undefined while it can. */
   readonly loss?: PixelError | undefined;
+  /**
+   * Where present, a step may be called before the results of the ones before it are there, up to `steps` at once: they run in the order of the
+   * calls, and a token may be one that the caller does not know yet. `Batch.sampleSlots` keeps an output's token on the device, in one
+   * of `slots` places; as input, -1 - i stands for the token in place i.
+   */
+  readonly ahead?: { readonly steps: number; readonly slots: number };
   /** Throws `bad-argument`, `not-finite`, `aborted`, `device-lost`, `disposed`. */
   step(batch: Batch, options?: StepOptions): Promise<StepResult>;
   /** Copies the first `tokens` positions of a page, in every layer: what a fork does with its partial page. */

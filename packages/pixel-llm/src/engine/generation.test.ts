@@ -21,6 +21,7 @@ async function write(said: readonly number[], options: GenerateOptions = {}): Pr
   const settings: (SamplingSettings | undefined)[] = [];
   let next = 0;
   const sequence = {
+    runAhead: () => undefined,
     tokens: [],
     claim: () => ({ [Symbol.dispose]: () => {} }),
     keep: () => 0,

@@ -183,13 +183,19 @@ export class Generation implements AsyncIterable<GeneratedPiece> {
     if (!sampled) this.#finishReason = 'length';
     const guesses = speculation?.tokens ?? 0;
     const prompt = this.promptTokens;
-    const next = new NextTokens({ sequence, sampler: this.#sampler, prompt, guesses, contextLength, signal });
+    const sampler = this.#sampler;
+    const { isStepwise } = sampler;
+    const next = new NextTokens({ sequence, sampler, prompt, guesses, contextLength, signal, isStepwise });
     this.#next = next;
-    while (sampled) {
-      yield this.#accept(sampled, detokenizer);
-      if (this.#finishReason) return;
-      sampled = await next.after(sampled.token, maxTokens - this.#tokens.length);
-      this.#times.last = performance.now();
+    try {
+      while (sampled) {
+        yield this.#accept(sampled, detokenizer);
+        if (this.#finishReason) return;
+        sampled = await next.after(sampled.token, maxTokens - this.#tokens.length);
+        this.#times.last = performance.now();
+      }
+    } finally {
+      await next.end();
     }
   }
 

@@ -10,6 +10,7 @@ import { isPixelError } from '../core/errors.ts';
 import { PromptLookup } from './prompt-lookup.ts';
 import type { Sampler } from './sampling-options.ts';
 import type { Sequence } from './sequence.ts';
+import type { StepsAhead } from './steps-ahead.ts';
 
 interface NextTokensParts {
   readonly sequence: Sequence;
@@ -21,12 +22,15 @@ interface NextTokensParts {
   /** Positions that the sequence may take. */
   readonly contextLength: number;
   readonly signal: AbortSignal | undefined;
+  /** Whether a token's settings depend on the tokens before it, or its sampling on the caller: then nothing runs ahead. */
+  readonly isStepwise: boolean;
 }
 
 export class NextTokens {
   readonly #parts: NextTokensParts;
   readonly #tokens: number[];
   readonly #lookup: PromptLookup | undefined;
+  readonly #ahead: StepsAhead | undefined;
   /** Sampled, and not asked for yet. */
   #ready: SampledToken[] = [];
   /** Tokens guessed, and how many of them were right. */
@@ -37,6 +41,7 @@ export class NextTokens {
     this.#parts = parts;
     this.#tokens = [...parts.prompt];
     this.#lookup = parts.guesses > 0 ? new PromptLookup(parts.prompt, parts.guesses) : undefined;
+    this.#ahead = parts.guesses > 0 || parts.isStepwise ? undefined : parts.sequence.runAhead(parts.signal);
   }
 
   /** The token after `token`, which the text ends with now. `wanted` more at most will be asked for. Throws as Sequence.append. */
@@ -45,6 +50,10 @@ export class NextTokens {
     if (ready) return ready;
     this.#take(token);
     const { sequence, sampler, contextLength, signal } = this.#parts;
+    if (this.#ahead) {
+      const most = Math.min(wanted, contextLength - sequence.tokens.length);
+      return this.#ahead.after(token, (position) => sampler.settingsAt(position), most);
+    }
     const room = Math.min(wanted - 1, contextLength - this.#tokens.length);
     const guess = this.#lookup?.guess(Math.max(0, room)) ?? [];
     const right = guess.length > 0 ? await this.#tryGuess(token, guess) : [];
@@ -53,6 +62,11 @@ export class NextTokens {
     for (const { token: accepted } of right.slice(0, -1)) this.#take(accepted);
     this.#ready = rest;
     return first;
+  }
+
+  /** At the end of the text, whatever ended it. */
+  async end(): Promise<void> {
+    await this.#ahead?.end();
   }
 
   #take(token: number): void {

@@ -37,6 +37,10 @@ export interface Sampler {
   readonly seed: number;
   /** The settings for the token that follows `context`. */
   settingsAfter(context: readonly number[]): SamplingSettings;
+  /** The same for a token of which only the position is known; for a sampler that is not `isStepwise`. */
+  settingsAt(position: number): SamplingSettings;
+  /** Whether the settings depend on the tokens before, or the choice needs all logits. */
+  readonly isStepwise: boolean;
 }
 
 const MOST_LOGPROBS = 256;
@@ -60,15 +64,17 @@ export function createSampler(options: SamplingOptions, vocab: number): Sampler 
   const penalizes = repeatWindow > 0 && (repeatPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0);
   const penalties = { repeatPenalty, frequencyPenalty, presencePenalty };
   const fixed = { temperature, topK, topP, minP, ...penalties, bias, wholeVocabulary, seed };
+  const settings = (position: number, recent: readonly number[]): SamplingSettings => ({
+    ...fixed,
+    topLogprobs: Math.min(logprobs, vocab),
+    position,
+    recentTokens: Int32Array.from(recent),
+  });
   return {
     seed,
-    settingsAfter: (context) => ({
-      ...fixed,
-      topLogprobs: Math.min(logprobs, vocab),
-      withoutLogprob: options.logprobs === undefined,
-      position: context.length,
-      recentTokens: Int32Array.from(penalizes ? context.slice(-repeatWindow) : []),
-    }),
+    isStepwise: penalizes || wholeVocabulary,
+    settingsAt: (position) => settings(position, []),
+    settingsAfter: (context) => settings(context.length, penalizes ? context.slice(-repeatWindow) : []),
   };
 }
 

@@ -7,6 +7,7 @@ import type { Executor, SampledToken, SamplingSettings, StepResult } from '../ba
 import { PixelError, throwIfAborted } from '../core/errors.ts';
 import { PagePool, PageTable } from './page-table.ts';
 import { StepQueue } from './step-queue.ts';
+import { StepsAhead } from './steps-ahead.ts';
 
 /** Tokens a step takes at most: few where a step is slow, so that an abort is heard soon; many where kernels want rows. */
 const BATCH_TOKENS = { reference: 32, cpu: 128, gpu: 512 } as const;
@@ -15,6 +16,9 @@ const BATCH_TOKENS = { reference: 32, cpu: 128, gpu: 512 } as const;
 export class SequenceStore {
   /** Tokens of one sequence that a step takes at most. */
   readonly chunkTokens: number;
+  /** Places on the device for tokens that nobody has read yet. */
+  readonly #slots: number[];
+  readonly #stepsAhead: number;
   readonly #queue: StepQueue;
   readonly #pool: PagePool;
   readonly #sequences = new Set<Sequence>();
@@ -23,6 +27,8 @@ export class SequenceStore {
   constructor(executor: Executor, { chunkTokens = BATCH_TOKENS[executor.device] }: { chunkTokens?: number } = {}) {
     this.chunkTokens = chunkTokens;
     this.#queue = new StepQueue(executor, BATCH_TOKENS[executor.device]);
+    this.#stepsAhead = executor.ahead?.steps ?? 0;
+    this.#slots = Array.from({ length: executor.ahead?.slots ?? 0 }, (_, slot) => slot);
     this.#pool = new PagePool(executor.pageCount, executor.pageTokens, () => this.#reclaim());
   }
 
@@ -42,6 +48,11 @@ export class SequenceStore {
   }
 
   readonly #hooks: SequenceHooks = {
+    takeSlot: () => {
+      const slot = this.#slots.pop();
+      return slot === undefined ? undefined : { slot, steps: this.#stepsAhead };
+    },
+    returnSlot: (slot) => void this.#slots.push(slot),
     tick: () => ++this.#clock,
     closest: (tokens) => this.#closest(tokens),
     forked: (sequence) => void this.#add(sequence),
@@ -74,6 +85,9 @@ export class SequenceStore {
 }
 
 interface SequenceHooks {
+  /** A place on the device, and how many steps it may run ahead; undefined where it does not, or too many do already. */
+  takeSlot(): { slot: number; steps: number } | undefined;
+  returnSlot(slot: number): void;
   tick(): number;
   /** The sequence whose cache begins with most of these tokens. */
   closest(tokens: readonly number[]): { sequence: Sequence; common: number } | undefined;
@@ -187,6 +201,16 @@ export class Sequence {
     const found = result.values.get(value);
     if (!(found instanceof Float32Array)) throw new PixelError('bad-program', `The Program gives no ${value}.`);
     return found;
+  }
+
+  /** Runs ahead of the caller for a while, where the device does that: see StepsAhead. */
+  runAhead(signal: AbortSignal | undefined): StepsAhead | undefined {
+    const taken = this.#hooks.takeSlot();
+    if (!taken) return undefined;
+    return new StepsAhead(this.#queue, this.#table, this.#tokens, {
+      ...{ ...taken, signal },
+      release: () => this.#hooks.returnSlot(taken.slot),
+    });
   }
 
   /** Whether the device lets the cache's content out and in. */

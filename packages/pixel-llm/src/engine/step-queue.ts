@@ -16,6 +16,8 @@ export interface SequenceStep {
   readonly outputs: readonly number[];
   /** One row an output, or none at all. */
   readonly sampling?: readonly SamplingSettings[];
+  /** Where the device keeps the token of the only output: the step need not wait for those before it, nor they be waited for. */
+  readonly slot?: number;
   /** Values to read back. A step that reads back runs alone. */
   readonly readBack?: readonly string[];
   readonly signal?: AbortSignal | undefined;
@@ -93,7 +95,10 @@ export class StepQueue {
       // backend that computes on this thread.
       await nextTurn();
       const batch = this.#takeBatch();
-      if (batch.length > 0) await this.#runOrRefuse(batch);
+      if (batch.length === 0) continue;
+      const running = this.#runOrRefuse(batch);
+      // What runs ahead is not waited for: the executor keeps the order of the calls.
+      if (!batch.every(({ step }) => step.slot !== undefined)) await running;
     }
     this.#pumping = false;
   }
@@ -109,9 +114,11 @@ export class StepQueue {
   /** What one step breaks must not fall on the others of its batch: when a batch fails, each of its steps runs again, alone. */
   async #runOrRefuse(batch: readonly Waiting[]): Promise<void> {
     try {
-      await this.#exclusively(() => this.#runBatch(batch));
+      if (this.#executor.ahead) await this.#runBatch(batch);
+      else await this.#exclusively(() => this.#runBatch(batch));
     } catch (error) {
-      if (batch.length === 1) refuse(batch, error);
+      const isAhead = batch.some(({ step }) => step.slot !== undefined);
+      if (batch.length === 1 || isAhead) refuse(batch, error);
       else for (const step of batch) await this.#runOrRefuse([step]);
     }
   }
@@ -122,8 +129,13 @@ export class StepQueue {
     let tokens = 0;
     while (this.#waiting.length > 0) {
       const next = this.#waiting[0]!;
+      // Two steps that run ahead of one sequence: the second reads what the first leaves.
+      const follows = batch.some(({ step }) => step.slot !== undefined && step.slot === next.step.slot);
       const joins =
-        tokens + next.step.tokens.length <= this.#batchTokens && !next.step.readBack && !batch[0]?.step.readBack;
+        !follows &&
+        tokens + next.step.tokens.length <= this.#batchTokens &&
+        !next.step.readBack &&
+        !batch[0]?.step.readBack;
       if (batch.length > 0 && !joins) break;
       this.#waiting.shift();
       batch.push(next);
@@ -169,10 +181,12 @@ function joinSteps(steps: readonly SequenceStep[]): Batch {
   const sequences = new Int32Array(count);
   const outputEntries: number[] = [];
   const sampling: SamplingSettings[] = [];
+  const slots: number[] = [];
   let entry = 0;
   for (const [sequence, step] of steps.entries()) {
     for (const output of step.outputs) outputEntries.push(entry + output);
     sampling.push(...(step.sampling ?? []));
+    slots.push(...step.outputs.map(() => step.slot ?? -1));
     for (const [index, token] of step.tokens.entries()) {
       tokens[entry] = token;
       positions[entry] = step.start + index;
@@ -185,6 +199,7 @@ function joinSteps(steps: readonly SequenceStep[]): Batch {
     pages: steps.map(({ pages }) => pages),
     outputEntries: Int32Array.from(outputEntries),
     ...(sampling.length > 0 && { sampling }),
+    ...(slots.some((slot) => slot >= 0) && { sampleSlots: Int32Array.from(slots) }),
     inputs: { tokens },
   };
 }

@@ -16,6 +16,8 @@ type Values = Map<string, Float32Array | Int32Array>;
 
 export class GpuExecutor implements Executor {
   readonly device = 'gpu';
+  /** Three steps under way hide the way of a token to the reader and back. */
+  readonly ahead: { readonly steps: number; readonly slots: number } = { steps: 3, slots: CARRIED_SLOTS };
   readonly program: Program;
   readonly pageTokens: number;
   readonly pageCount: number;

@@ -1,0 +1,52 @@
+/** Whole generations on a GPU, which runs ahead of the reader: what comes out must not show it. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { testDevice, useDriver } from '../src/backends/webgpu/testing.ts';
+import { isPixelError } from '../src/core/errors.ts';
+import type { GenerateOptions } from '../src/engine/generation.ts';
+import { loadModel } from '../src/engine/load-model.ts';
+import type { Model } from '../src/engine/model.ts';
+import { tinyWeights } from './tiny-model.ts';
+
+useDriver('swiftshader');
+
+const LONG: GenerateOptions = { ignoreEndOfText: true, seed: 11, temperature: 1.2, topP: 1, minP: 0, topK: 0 };
+
+/** The tiny model on the GPU and on the reference. Undefined where there is no GPU. */
+async function load(context: TestContext): Promise<{ gpu: Model; reference: Model } | undefined> {
+  if (!(await testDevice(context))) return undefined;
+  const gpu = await loadModel(tinyWeights(), { device: 'gpu', gpuAdapter: 'swiftshader', sequences: 2 });
+  return { gpu, reference: await loadModel(tinyWeights(), { device: 'reference' }) };
+}
+
+async function tokensOf(model: Model, options: GenerateOptions): Promise<readonly number[]> {
+  using session = model.createSession();
+  return (await session.generate('the cat', { ...LONG, ...options }).complete()).tokens;
+}
+
+test('a GPU that runs ahead writes what the reference writes, at every length, and stops where it should', async (context) => {
+  const models = await load(context);
+  if (!models) return;
+  await using gpu = models.gpu;
+  await using reference = models.reference;
+  // Greedy text is the reference's. At a temperature a last bit may decide, so there the same GPU is asked, step by step: a penalty of next
+  // to nothing depends on the tokens before, and so nothing runs ahead.
+  const greedy = { temperature: 0, maxTokens: 24 };
+  assert.deepEqual(await tokensOf(gpu, greedy), await tokensOf(reference, greedy));
+  const stepwise = { presencePenalty: 1e-12 };
+  const whole = await tokensOf(gpu, { ...stepwise, maxTokens: 24 });
+  for (const maxTokens of [1, 2, 5, 24])
+    assert.deepEqual(await tokensOf(gpu, { maxTokens }), whole.slice(0, maxTokens));
+  // Two at once, each with its own place on the device.
+  const both = await Promise.all([tokensOf(gpu, { maxTokens: 12 }), tokensOf(gpu, { maxTokens: 12, seed: 12 })]);
+  assert.deepEqual(both, [whole.slice(0, 12), await tokensOf(gpu, { ...stepwise, maxTokens: 12, seed: 12 })]);
+
+  // A loop that is left early, then the same session: what ran ahead is forgotten.
+  using session = gpu.createSession();
+  for await (const _ of session.generate('the cat', { ...LONG, maxTokens: 24 })) break;
+  const again = await session.generate('the cat', { ...LONG, maxTokens: 8 }).complete();
+  assert.deepEqual(again.tokens, whole.slice(0, 8));
+
+  const stopped = session.generate('the cat', { ...LONG, signal: AbortSignal.abort() });
+  await assert.rejects(stopped.complete(), (error) => isPixelError(error, 'aborted'));
+});
