@@ -35,7 +35,22 @@ export function createPixelLlmAgent(name: string, config: PixelLlmConfig, { fold
     }
   };
   const generate = (request: AgentRequest): Promise<AgentAnswer> => {
-    const answer = last.then(async () => generateText(name, config, await load(), request));
+    const answer = last.then(async () => {
+      const used = await load();
+      try {
+        return await generateText(name, config, used, request);
+      } catch (cause) {
+        if (isCoachError(cause)) throw cause;
+        // What the runtime met with (memory, a lost thread, weights that are no numbers) is not the model's doing; the next call loads it anew.
+        loading = undefined;
+        model = undefined;
+        await used.dispose().catch(() => undefined);
+        throw new CoachError('agent-unavailable', `Agent "${name}" broke off: ${messageOf(cause)}`, {
+          cause,
+          details: { agent: name, retryable: true },
+        });
+      }
+    });
     last = answer.catch(() => {});
     return answer;
   };
@@ -114,7 +129,7 @@ async function generateText(
     for await (const piece of generation) if (piece.text !== '') onText?.(piece.text);
   } catch (cause) {
     if (signal?.aborted) throw new CoachError('aborted', 'Stopped.', { cause });
-    throw new CoachError('agent-failed', `Agent "${name}" broke off: ${messageOf(cause)}`, { cause });
+    throw cause;
   }
   const { text = '', tokens = [], promptTokens = 0, cachedTokens = 0, finishReason } = generation.result ?? {};
   return {

@@ -97,5 +97,5 @@ export interface CoachConfig {
     readonly processes: number;
     readonly fileMegabytes: number;
   };
-  readonly log: { readonly level: (typeof LOG_LEVELS)[number]; readonly prompts: boolean };
+  readonly log: { readonly level: (typeof LOG_LEVELS)[number] };
 }

@@ -206,10 +206,6 @@ export const configSchema: z.ZodType<CoachConfig> = z
     log: z
       .strictObject({
         level: z.enum(LOG_LEVELS).default('info'),
-        prompts: z
-          .boolean()
-          .default(false)
-          .describe('Write prompts and answers into the log too (the store has them anyway).'),
       })
       .prefault({}),
   })
