@@ -52,7 +52,7 @@ const CASES: readonly (readonly [typed: string, says: RegExp, code?: number])[] 
   ['run tiny.gguf one --max-tokens 1.5', /'1\.5' is invalid\. It must be a whole number/],
   ['run tiny.gguf one --seed', /option '--seed <n>' argument missing/],
   ['run tiny.gguf one --stop=', /stop string must be a text that is not empty/],
-  ['run tiny.gguf one --device abacus', /no device "abacus".* Devices: auto, cpu, reference/],
+  ['run tiny.gguf one --device abacus', /no device "abacus".* Devices: auto, gpu, cpu, reference/],
   ['run tiny.gguf one --context 161', /made for a context of 160 tokens/],
   ['run tiny.gguf onetwothreefour --context 4', /prompt is \d+ tokens long, but the context holds 4/],
   ['run plain.gguf one --system two', /has no chat template/],
