@@ -48,9 +48,13 @@ function statusFailure(error: APICallError, status: number, facts: CallFacts): C
   const retryAfterMilliseconds = parseRetryAfter(error.responseHeaders);
   const details = { status, ...(retryAfterMilliseconds !== undefined && { retryAfterMilliseconds }) };
   if (status === 401 || status === 403) {
-    return unavailable(`refuses the key (${status}: ${said}); check where "apiKey" takes it from`, facts, { details });
+    return unavailable(`refuses the key (${status}: ${said}); check where "apiKey" takes it from`, facts, {
+      details: { ...details, permanent: true },
+    });
   }
-  if (status === 404) return unavailable(`knows no such model or address (${said})`, facts, { details });
+  if (status === 404) {
+    return unavailable(`knows no such model or address (${said})`, facts, { details: { ...details, permanent: true } });
+  }
   if (status === 400 && /context|too (long|large|many tokens)|exceed/i.test(said)) {
     return unavailable(`does not take a prompt that long (${said})`, facts, {
       details: { ...details, contextExceeded: true },

@@ -30,7 +30,7 @@ export function createPixelLlmAgent(name: string, config: PixelLlmConfig, { fold
       loading = undefined;
       throw new CoachError('agent-unavailable', `Agent "${name}" cannot load ${path}: ${messageOf(cause)}`, {
         cause,
-        details: { agent: name, retryable: false },
+        details: { agent: name, retryable: false, permanent: true },
       });
     }
   };

@@ -63,7 +63,7 @@ export interface Agent {
   countTokens(text: string): number;
   /**
    * Throws `agent-unavailable` for failures of the infrastructure (these use no attempt; `details.retryAfterMilliseconds` says when it
-   * may be tried again), `agent-failed` for answers that nobody can use, `aborted`. An error after tokens were used carries
+   * may be tried again, `details.permanent` that waiting does not help), `agent-failed` for answers that nobody can use, `aborted`. An error after tokens were used carries
    * `details.usage`.
    */
   generate(request: AgentRequest): Promise<AgentAnswer>;

@@ -45,7 +45,7 @@ export function createSecrets(environment: NodeJS.ProcessEnv = process.env): Sec
           const result = await read();
           if ('value' in result) return result.value;
           throw new CoachError('agent-unavailable', `Agent "${agent}": ${result.missing} ${result.remedy}`, {
-            details: { agent, retryable: false },
+            details: { agent, retryable: false, permanent: true },
           });
         },
       };

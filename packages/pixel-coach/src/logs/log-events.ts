@@ -125,6 +125,8 @@ function describeCall(
     'gen_ai.request.model': model,
     'gen_ai.usage.input_tokens': inputTokens,
     'gen_ai.usage.output_tokens': outputTokens,
+    'gen_ai.usage.cache_read.input_tokens': event.cachedTokens,
+    'gen_ai.usage.reasoning.output_tokens': event.reasoningTokens,
     ...(error !== undefined && { 'error.type': firstLine(error) }),
   });
 }

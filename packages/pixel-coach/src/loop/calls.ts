@@ -37,10 +37,10 @@ export async function callAgent<Answer extends { readonly usage: TokenUsage; rea
   });
   const begun = performance.now();
   const tell = (settled: Call, error?: string): void => {
-    const { inputTokens: input, outputTokens } = settled.usage ?? NO_USAGE;
+    const usage = settled.usage ?? NO_USAGE;
     emit({
       ...{ type: 'call', taskId: task.id, attemptId: attempt.id, callId: call.id, purpose, agent: agent.name },
-      ...{ model: settled.model, inputTokens: input, outputTokens, cost: settled.cost ?? 0 },
+      ...{ model: settled.model, ...usage, cost: settled.cost ?? 0 },
       milliseconds: Math.round(performance.now() - begun),
       ...(error === undefined ? {} : { error }),
     });

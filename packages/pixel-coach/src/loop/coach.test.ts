@@ -217,6 +217,15 @@ describe('The loop', { skip }, () => {
       assert.equal((await loop.task()).attemptsUsed, 0);
     });
 
+    test('ends the run at once when waiting does not help: a key that is refused', async () => {
+      const refused = new CoachError('agent-unavailable', 'The key is refused.', { details: { permanent: true } });
+      const writer = scriptedAgent('w', [refused]);
+      await using loop = await loopOf([addTask()], { generators: [writer] });
+      const summary = await runCoach(loop.options);
+      assert.deepEqual([summary.ending, (await loop.task()).status], ['agents-unavailable', 'ready']);
+      assert.equal(writer.prompts.length, 1);
+    });
+
     test('a task that does not fit the context of the model is for a person, at once', async () => {
       const writer = scriptedAgent('w', [right], { contextTokens: 300 });
       await using loop = await loopOf([addTask()], { generators: [writer] });

@@ -135,11 +135,11 @@ class Run {
       return;
     }
     this.#counts.released++;
-    const { cause, why } = result;
+    const { cause, why, isPermanent } = result;
     if (cause === 'budget') this.#stop ??= { ending: 'budget', why };
     if (cause === 'fatal') this.#stop ??= { ending: 'failed', why };
-    if (cause === 'unavailable' && ++this.#failures >= MOST_FAILURES * (this.#context.workers ?? 1))
-      this.#stop ??= { ending: 'agents-unavailable', why };
+    const most = isPermanent ? 1 : MOST_FAILURES * (this.#context.workers ?? 1);
+    if (cause === 'unavailable' && ++this.#failures >= most) this.#stop ??= { ending: 'agents-unavailable', why };
   }
 
   async #sleep(milliseconds: number): Promise<void> {

@@ -102,6 +102,8 @@ export interface CallEvent {
   readonly model: string;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  readonly cachedTokens: number;
+  readonly reasoningTokens: number;
   readonly cost: Amount;
   readonly milliseconds: number;
   readonly error?: string;

@@ -18,6 +18,8 @@ export type WorkResult =
       readonly kind: 'released';
       readonly cause: 'unavailable' | 'budget' | 'interrupted' | 'fatal';
       readonly why: string;
+      /** Waiting does not help: a key that is refused, a model that is not there. */
+      readonly isPermanent: boolean;
     };
 
 const DEFAULT_MAX_ATTEMPTS = 3;
@@ -167,7 +169,7 @@ async function giveBack(context: RunContext, { lease, task, failures, error }: F
     return { kind: 'needs-human' };
   }
   context.emit({ type: 'released', taskId: task.id, why, notBefore });
-  return { kind: 'released', cause, why };
+  return { kind: 'released', cause, why, isPermanent: isCoachError(error) && error.details.permanent === true };
 }
 
 function causeOf(error: unknown): 'human' | 'unavailable' | 'budget' | 'fatal' {
