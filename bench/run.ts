@@ -8,7 +8,7 @@ import { basename } from 'node:path';
 
 const known = globSync('*.ts', { cwd: import.meta.dirname })
   .map((file) => basename(file, '.ts'))
-  .filter((name) => !['run', 'harness', 'gpu-bench'].includes(name))
+  .filter((name) => !['run', 'harness', 'gpu-bench', 'training-product-worker'].includes(name))
   .sort();
 const named = process.argv.slice(2);
 const unknown = named.filter((name) => !known.includes(name));
