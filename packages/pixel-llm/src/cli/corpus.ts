@@ -3,11 +3,12 @@ import { Argument, InvalidArgumentError } from 'commander';
 import type { ByteSink } from '../core/byte-sink.ts';
 import { throwIfAborted } from '../core/errors.ts';
 import { openFileByteSink } from '../core/node.ts';
+import { writeDocs } from '../train/corpora/docs.ts';
 import { SPATIAL_KINDS, type SpatialKind, writeSpatial } from '../train/corpora/spatial.ts';
 import { judgeStory, writeStory } from '../train/corpora/stories.ts';
 import { type CommandContext, type RegisterCommand, wholeNumber } from './command.ts';
 
-const CORPORA = ['stories', 'spatial'] as const;
+const CORPORA = ['stories', 'spatial', 'docs'] as const;
 type CorpusName = (typeof CORPORA)[number];
 
 interface CorpusFlags {
@@ -15,6 +16,7 @@ interface CorpusFlags {
   count: number;
   first: number;
   kind?: SpatialKind;
+  heldOut?: boolean;
   out?: string;
 }
 
@@ -23,25 +25,28 @@ const PIECE_LINES = 2000;
 
 const EXAMPLES = `
 Every line is one JSON object. stories: {"text"}. spatial: {"prompt", "completion", "kind", "hops"}.
+docs: {"prompt", "completion"}, questions about Pixel-LLM with its documentation's answers.
 Line number N of a seed is always the same, so --first begins anywhere: keep apart what is learned and what is asked.
 
 Examples:
   pixel-llm corpus stories --count 200000 --out stories.jsonl
   pixel-llm corpus spatial --seed 7 --count 5 --kind path
-  pixel-llm corpus spatial --first 1000000 --count 2000 --out held-out.jsonl`;
+  pixel-llm corpus spatial --first 1000000 --count 2000 --out held-out.jsonl
+  pixel-llm corpus docs --held-out --count 500          # in wordings that are never learned`;
 
 export const registerCorpus: RegisterCommand = (program, context) => {
   program
     .command('corpus')
-    .summary('make text to learn from: stories, spatial questions')
+    .summary('make text to learn from: stories, questions')
     .description(
-      'Writes data to train on, as JSON lines: little stories of a pixel world, or questions about space with their answers.',
+      'Writes data to train on, as JSON lines: little stories of a pixel world, or questions about space or about Pixel-LLM with their answers.',
     )
     .addArgument(new Argument('<name>', 'which corpus').choices(CORPORA))
     .option('--seed <n>', 'another seed gives other lines', wholeNumber(0), 1)
     .option('--count <n>', 'how many lines', wholeNumber(1, 100_000_000), 1000)
     .option('--first <n>', 'the number of the first line', wholeNumber(0), 0)
     .option('--kind <kind>', `spatial: only one kind (${SPATIAL_KINDS.join(', ')})`, spatialKind)
+    .option('--held-out', 'docs: only wordings that are otherwise never used')
     .option('--out <file.jsonl>', 'the file to write (default: stdout)')
     .addHelpText('after', EXAMPLES)
     .action((name: CorpusName, flags: CorpusFlags) => corpus(name, flags, context));
@@ -68,13 +73,23 @@ async function corpus(name: CorpusName, flags: CorpusFlags, context: CommandCont
   for (const line of statistics.lines()) context.note(line);
 }
 
-function lineOf(name: CorpusName, { seed, kind }: CorpusFlags, example: number, statistics: Statistics): string {
+function lineOf(
+  name: CorpusName,
+  { seed, kind, heldOut }: CorpusFlags,
+  example: number,
+  statistics: Statistics,
+): string {
   if (name === 'stories') {
     const text = writeStory(seed, example);
     statistics.count('story', text.length);
     // Judging is slow beside writing: some of them tell how much there is to learn.
     if (example % 100 === 0) statistics.judge(judgeStory(text)?.nats ?? 0);
     return JSON.stringify({ text });
+  }
+  if (name === 'docs') {
+    const made = writeDocs(seed, example, heldOut);
+    statistics.count('question', made.prompt.length + made.completion.length + 1);
+    return JSON.stringify(made);
   }
   const made = writeSpatial(seed, example, kind);
   statistics.count(made.kind, made.prompt.length + made.completion.length + 1);
