@@ -1,6 +1,7 @@
 /**
  * A model that knows nothing yet: hyper-parameters in the form any GGUF file has them, and random weights, in the llama architecture with
- * tied embeddings.
+ * tied embeddings. A product keeps the size of what goes in (deviation 1 / sqrt(columns)); the 0.02 of large models, in a model 64 wide, leaves
+ * attention blind for thousands of steps.
  */
 import { choiceSource } from '../core/random.ts';
 import type { MetadataValue } from '../gguf/head.ts';
@@ -18,8 +19,6 @@ export interface NewModelShape {
 }
 
 const EPSILON = 1e-5;
-/** Weights start this large: small enough for logits near zero, as GPT-2's. */
-const DEVIATION = 0.02;
 
 /** `tokenizer`: what trainTokenizer gives. The same seed gives the same weights. */
 export function newModel(
@@ -35,13 +34,14 @@ export function newModel(
   const gain = (name: string): void => {
     tensors.set(name, { dimensions: [dim], values: new Float32Array(dim).fill(1) });
   };
-  const matrix = (name: string, columns: number, rows: number, deviation = DEVIATION): void => {
-    const values = gaussians(seed, tensors.size, rows * columns, deviation);
+  const matrix = (name: string, columns: number, rows: number, scale = 1): void => {
+    const values = gaussians(seed, tensors.size, rows * columns, scale / Math.sqrt(columns));
     tensors.set(name, { dimensions: [columns, rows], values });
   };
-  matrix('token_embd.weight', dim, vocab);
+  // The embedding gives the logits too: they begin near zero, but not so near that narrow models see nothing to attend to.
+  matrix('token_embd.weight', dim, vocab, 0.5);
   // What is added to the residual stream grows with the number of layers unless it starts smaller.
-  const residual = DEVIATION / Math.sqrt(2 * layers);
+  const residual = 1 / Math.sqrt(2 * layers);
   for (let layer = 0; layer < layers; layer++) {
     const name = `blk.${layer}`;
     gain(`${name}.attn_norm.weight`);
