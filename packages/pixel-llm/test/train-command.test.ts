@@ -22,7 +22,7 @@ const RECIPE = {
   measureEvery: 20,
 };
 /** A checkpoint every few steps. */
-const ALWAYS = ['--checkpoint-minutes', '0.001', '--threads', '1', '--json'];
+const ALWAYS = ['--checkpoint-minutes', '0.001', '--threads', '1', '--json', '--log', 'losses.jsonl'];
 
 let folder = '';
 before(async () => {
@@ -95,6 +95,12 @@ test('a training that is killed at any moment goes on from its last checkpoint t
   assert.ok(kills >= 5, `killed only ${kills} times`);
   const [a, b] = await Promise.all(['whole', 'killed'].map((name) => readFile(join(folder, `${name}.pxi.png`))));
   assert.ok(a!.equals(b!), 'the models differ');
+  const log = await readFile(join(folder, 'losses.jsonl'), 'utf8');
+  assert.deepEqual(
+    stepsOf(log),
+    Array.from({ length: STEPS }, (_, i) => i + 1),
+  );
+  assert.equal((await readFile(join(folder, 'losses.png'))).subarray(1, 4).toString(), 'PNG');
 });
 
 test('data with a wrong line are refused by its number, and nothing is made', async () => {

@@ -15,6 +15,7 @@ import { trainTokenizer } from '../train/tokenizer-training.ts';
 import { trainModel } from '../train/train-model.ts';
 import type { TrainerState } from '../train/trainer.ts';
 import { type CommandContext, decimalNumber, type RegisterCommand, wholeNumber } from './command.ts';
+import { LossLog } from './loss-log.ts';
 import { readTextFile } from './text-input.ts';
 import { TrainingDisplay } from './training-display.ts';
 
@@ -25,6 +26,7 @@ interface TrainFlags {
   checkpointMinutes: number;
   threads?: number;
   exact?: boolean;
+  log?: string;
   json?: boolean;
 }
 
@@ -41,7 +43,7 @@ minutes since the last one. A checkpoint is a model too: render, inspect and run
 Examples:
   pixel-llm corpus stories --count 20000 --out stories.jsonl
   pixel-llm train tiny.json --out tiny.pxi.png
-  pixel-llm train tiny.json --out tiny.pxi.png --minutes 45`;
+  pixel-llm train tiny.json --out tiny.pxi.png --minutes 45 --log losses.jsonl`;
 
 export const registerTrain: RegisterCommand = (program, context) => {
   program
@@ -55,6 +57,7 @@ export const registerTrain: RegisterCommand = (program, context) => {
     .option('--checkpoint-minutes <n>', 'write a checkpoint every so many minutes', decimalNumber(0.001), 2)
     .option('--threads <n>', 'threads to compute with (default: physical cores)', wholeNumber(1, 64))
     .option('--exact', 'without relaxed SIMD: the same bytes on every machine')
+    .option('--log <file.jsonl>', 'keep every step, and draw the losses beside it (file.png)')
     .option('--json', 'write one JSON object a step to stdout')
     .addHelpText('after', EXAMPLES)
     .action((path: string, flags: TrainFlags) => train(path, flags, context));
@@ -69,6 +72,8 @@ async function train(path: string, flags: TrainFlags, context: CommandContext): 
   const checkpointPath = flags.checkpoint ?? flags.out.replace(/(\.pxi)?(\.png)?$/, '.checkpoint.pxi.png');
   const { base, resumed } = await openBase(recipe, { folder, lines, checkpointPath, text, context });
   const saves = new Saves(base, checkpointPath, text);
+  const log =
+    flags.log === undefined ? undefined : await LossLog.open(flags.log, recipeTitle(recipe), resumed?.state.step ?? 0);
   const display = new TrainingDisplay(process.stderr, recipe.steps, resumed?.state.step ?? 0);
   const deadline = flags.minutes === undefined ? Infinity : performance.now() + flags.minutes * 60_000;
   const timeUp = new AbortController();
@@ -82,21 +87,25 @@ async function train(path: string, flags: TrainFlags, context: CommandContext): 
         saves.latest = current;
         if (flags.json) await context.print(`${JSON.stringify(report)}\n`);
         display.show(report);
+        await log?.add(report);
         const now = performance.now();
         if (now - saved > flags.checkpointMinutes * 60_000) {
           await saves.write();
+          await log?.draw();
           saved = performance.now();
         }
         if (now > deadline) timeUp.abort();
       },
     });
     await writeTrainedModel(base, state.weights, () => openFileByteSink(flags.out));
+    await log?.draw();
     display.end();
     context.note(`${flags.out}: trained in ${state.step} steps`);
   } catch (error) {
     display.end();
     if (!isPixelError(error, 'aborted')) throw error;
     await saves.write();
+    await log?.draw();
     if (saves.latest)
       context.note(
         `${checkpointPath}: stopped after step ${saves.latest.step} of ${recipe.steps}; the same command goes on`,
@@ -105,6 +114,10 @@ async function train(path: string, flags: TrainFlags, context: CommandContext): 
   } finally {
     await base.dispose();
   }
+}
+
+function recipeTitle({ model }: Recipe): string {
+  return 'from' in model ? model.from : model.shape.name;
 }
 
 /** Writes the latest state, whenever it is asked to. */
