@@ -107,12 +107,14 @@ export interface Executor {
   readonly pageCount: number;
   /** Why it cannot compute any more (`device-lost`): whatever it is asked then throws this. Undefined while it can. */
   readonly loss?: PixelError | undefined;
+  /** Where present: makes what was lost anew, with an empty KV cache. Throws what Backend.load throws, and what opening the weights throws. */
+  readonly rebuild?: (() => Promise<void>) | undefined;
   /**
    * Where present, a step may be called before the results of the ones before it are there, up to `steps` at once: they run in the order of the
    * calls, and a token may be one that the caller does not know yet. `Batch.sampleSlots` keeps an output's token on the device, in one
    * of `slots` places; as input, -1 - i stands for the token in place i.
    */
-  readonly ahead?: { readonly steps: number; readonly slots: number };
+  readonly ahead?: { readonly steps: number; readonly slots: number } | undefined;
   /** Throws `bad-argument`, `not-finite`, `aborted`, `device-lost`, `disposed`. */
   step(batch: Batch, options?: StepOptions): Promise<StepResult>;
   /** Copies the first `tokens` positions of a page, in every layer: what a fork does with its partial page. */
@@ -122,9 +124,9 @@ export interface Executor {
    * then values of the same shape. What `writePage` is given must give the same results as the page it came from.
    * Where these are missing, a session is saved without its cache.
    */
-  readPage?(page: number, tokens: number): Promise<Float32Array>;
+  readonly readPage?: ((page: number, tokens: number) => Promise<Float32Array>) | undefined;
   /** Throws `bad-argument` for a page or a length that cannot be. */
-  writePage?(page: number, values: Float32Array): Promise<void>;
+  readonly writePage?: ((page: number, values: Float32Array) => Promise<void>) | undefined;
   /** Ends what runs, which throws `disposed`, and gives the memory back. Harmless twice. */
   dispose(): Promise<void>;
 }

@@ -15,6 +15,9 @@ import { createStopMatcher, type StopMatcher } from './stop-strings.ts';
 /** Tokens that are guessed at once at most: a step of more is no longer as cheap as one token's. */
 const MOST_GUESSES = 64;
 
+/** How often in a row a device may be lost without a token in between. */
+const MOST_LOSSES = 2;
+
 export interface GenerateOptions extends SamplingOptions {
   /** Tokens to generate at most. Default: as many as the context holds. */
   maxTokens?: number | undefined;
@@ -90,7 +93,8 @@ export class Generation implements AsyncIterable<GeneratedPiece> {
   readonly #sampler: Sampler;
   readonly #stops: StopMatcher;
   readonly #tokens: number[] = [];
-  #next: NextTokens | undefined;
+  /** One, and one more for each time the device was lost. */
+  readonly #next: NextTokens[] = [];
   #text = '';
   #cachedTokens = 0;
   #begun = false;
@@ -130,7 +134,10 @@ export class Generation implements AsyncIterable<GeneratedPiece> {
       promptTokens: this.promptTokens.length,
       cachedTokens: this.#cachedTokens,
       ...(this.#options.speculation && {
-        speculation: { drafted: this.#next?.drafted ?? 0, accepted: this.#next?.accepted ?? 0 },
+        speculation: {
+          drafted: this.#next.reduce((sum, { drafted }) => sum + drafted, 0),
+          accepted: this.#next.reduce((sum, { accepted }) => sum + accepted, 0),
+        },
       }),
       seed: this.seed,
       promptMilliseconds: first - begin,
@@ -154,7 +161,7 @@ export class Generation implements AsyncIterable<GeneratedPiece> {
     return this.result as GenerationResult;
   }
 
-  /** Throws `aborted`, `disposed`, `out-of-memory`, and `bad-argument` when iterated twice or while the session is busy. */
+  /** Throws `aborted`, `disposed`, `out-of-memory`, `device-lost` (when there is no other), and `bad-argument` when iterated twice or while the session is busy. */
   async *[Symbol.asyncIterator](): AsyncGenerator<GeneratedPiece, void, void> {
     if (this.#begun) throw new PixelError('bad-argument', 'A generation can be iterated once: call generate again.');
     this.#begun = true;
@@ -172,21 +179,37 @@ export class Generation implements AsyncIterable<GeneratedPiece> {
     }
   }
 
+  /** Goes on from the last token when the device was lost and could be made anew. */
   async *#pieces(): AsyncGenerator<GeneratedPiece, void, void> {
-    const { sequence, tokenizer, contextLength } = this.#context;
-    const { signal, speculation, maxTokens = Infinity } = this.#options;
+    const { sequence, tokenizer } = this.#context;
     const detokenizer = tokenizer.createDetokenizer();
     const begin = performance.now();
     this.#times = { begin, first: begin, last: begin };
-    let sampled = await this.#processPrompt();
-    this.#times.first = this.#times.last = performance.now();
+    for (let losses = 0, count = -1; ; losses++) {
+      try {
+        return yield* this.#piecesFrom(this.textTokens, detokenizer);
+      } catch (error) {
+        if (this.#tokens.length > count) losses = 0;
+        count = this.#tokens.length;
+        if (!isPixelError(error, 'device-lost') || losses === MOST_LOSSES || !(await sequence.revive())) throw error;
+      }
+    }
+  }
+
+  /** The tokens after `text`, which is the prompt and what came after it. */
+  async *#piecesFrom(text: readonly number[], detokenizer: Detokenizer): AsyncGenerator<GeneratedPiece, void, void> {
+    const { sequence, contextLength } = this.#context;
+    const { signal, speculation, maxTokens = Infinity } = this.#options;
+    const isFirst = this.#tokens.length === 0;
+    let sampled = await this.#processPrompt(text);
+    if (isFirst) this.#times.first = performance.now();
+    this.#times.last = performance.now();
     if (!sampled) this.#finishReason = 'length';
     const guesses = speculation?.tokens ?? 0;
-    const prompt = this.promptTokens;
     const sampler = this.#sampler;
     const { isStepwise } = sampler;
-    const next = new NextTokens({ sequence, sampler, prompt, guesses, contextLength, signal, isStepwise });
-    this.#next = next;
+    const next = new NextTokens({ sequence, sampler, prompt: text, guesses, contextLength, signal, isStepwise });
+    this.#next.push(next);
     try {
       while (sampled) {
         yield this.#accept(sampled, detokenizer);
@@ -199,15 +222,15 @@ export class Generation implements AsyncIterable<GeneratedPiece> {
     }
   }
 
-  /** Runs what the cache does not hold yet of the prompt, and samples the first token (none when maxTokens is 0). */
-  async #processPrompt(): Promise<SampledToken | undefined> {
+  /** Runs what the cache does not hold yet of the prompt, and samples the next token (none when maxTokens is 0). */
+  async #processPrompt(prompt: readonly number[]): Promise<SampledToken | undefined> {
     const { sequence, chunkTokens } = this.#context;
     const { maxTokens, signal, onProgress } = this.#options;
-    const prompt = this.promptTokens;
-    // The last token is always run again: its logits are what the first new token is sampled from.
-    this.#cachedTokens = sequence.keep(prompt, prompt.length - 1);
+    // The last token is always run again: its logits are what the next token is sampled from.
+    const cached = sequence.keep(prompt, prompt.length - 1);
+    if (this.#tokens.length === 0) this.#cachedTokens = cached;
     let sampled: SampledToken | undefined;
-    for (let start = this.#cachedTokens; start < prompt.length; start += chunkTokens) {
+    for (let start = cached; start < prompt.length; start += chunkTokens) {
       throwIfAborted(signal);
       const end = Math.min(start + chunkTokens, prompt.length);
       const samples = end === prompt.length && maxTokens !== 0;

@@ -3,20 +3,21 @@
  * failure nothing stays behind, neither open files nor half a model.
  */
 import { selectBackend } from '../backends/select.ts';
-import { DEFAULT_PAGE_TOKENS, type DeviceName, type KvType } from '../backends/types.ts';
+import { type Backend, DEFAULT_PAGE_TOKENS, type DeviceName, type Executor, type KvType } from '../backends/types.ts';
 import { BlobByteSource, type ByteSource } from '../core/byte-source.ts';
-import { PixelError, throwIfAborted } from '../core/errors.ts';
+import { PixelError, type PixelErrorCode, throwIfAborted } from '../core/errors.ts';
 import { openHttpByteSource } from '../core/http-byte-source.ts';
 import type { WorkOptions } from '../core/progress.ts';
 import { buildProgram } from '../program/build-program.ts';
 import type { Program } from '../program/program.ts';
 import { openWeights } from '../pxi/open-weights.ts';
-import type { WeightSource } from '../pxi/weight-source.ts';
+import type { WeightHead, WeightSource } from '../pxi/weight-source.ts';
 import { createChatTemplate } from '../tokenizer/chat-template.ts';
 import { createTokenizer } from '../tokenizer/tokenizer.ts';
 import { type AvailableMemory, checkMemory } from './memory.ts';
 import { Model } from './model.ts';
-import { sampledWeights, WeightSamples } from './model-identity.ts';
+import { modelIdentity, sampledWeights, WeightSamples } from './model-identity.ts';
+import { RebuildingExecutor } from './rebuilding-executor.ts';
 import { checkWhole } from './sampling-options.ts';
 
 /** A GGUF or .pxi.png as bytes, or anything that gives weights. */
@@ -38,6 +39,11 @@ export interface LoadModelOptions extends WorkOptions {
   contextLength?: number | undefined;
   /** How many sequences of full length the KV cache holds at once; idle ones make room for busy ones. Default 1. */
   sequences?: number | undefined;
+  /**
+   * Opens the model once more when a GPU stopped working, so that generation goes on. Default: for a URL or a Blob, and in Node for a path, the
+   * same way as the first time; otherwise not at all, and a lost GPU is a lost model.
+   */
+  reopen?: (() => Promise<WeightSource>) | undefined;
   /** Hears, a sentence each, of what goes on but not as well as it could: weights of a type that has no kernel; in a browser, what is tried again. */
   onNote?: ((sentence: string) => void) | undefined;
   /** How the memory this process may still take is found out. Default: in Node, by the system; in a browser, not. */
@@ -56,30 +62,46 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
   throwIfAborted(options.signal);
   if (isWeightSource(source)) return loadFromWeights(source, options);
   const weights = await openSource(source, options);
+  const canReopen = source instanceof URL || source instanceof Blob;
+  const reopen = canReopen ? () => openSource(source, {}) : undefined;
   try {
-    return await loadFromWeights(weights, options);
+    return await loadFromWeights(weights, { reopen, ...options });
   } finally {
     await weights.dispose();
   }
 }
 
-async function loadFromWeights(
+/** What `auto` takes as a reason to try the processor: a GPU that is too small, gone, or whose driver refuses a kernel. */
+const GPU_FAILURES: readonly PixelErrorCode[] = ['out-of-memory', 'unknown-device', 'device-lost', 'bad-program'];
+
+async function loadFromWeights(weights: WeightSource, options: LoadModelOptions): Promise<Model> {
+  const { device = 'auto', threads, kvType, gpuAdapter, sequences = 1, onNote } = options;
+  checkWhole('sequences', sequences, 1, 4096);
+  const choices = { threads, kvType, gpuAdapter, onNote };
+  const backend = await selectBackend(device, choices);
+  try {
+    return await loadOnto(backend, weights, options);
+  } catch (error) {
+    const isChosen = device !== 'auto' || gpuAdapter !== undefined || backend.device !== 'gpu';
+    if (isChosen || !(error instanceof PixelError) || !GPU_FAILURES.includes(error.code)) throw error;
+    onNote?.(`The model runs on the processor, because the GPU failed: ${error.message}`);
+    return await loadOnto(await selectBackend('cpu', choices), weights, options);
+  }
+}
+
+async function loadOnto(
+  backend: Backend,
   weights: WeightSource,
   {
-    device = 'auto',
-    threads,
-    kvType,
-    gpuAdapter,
     contextLength,
     sequences = 1,
+    reopen,
     onNote,
     availableMemory = () => undefined,
     signal,
     onProgress,
   }: LoadModelOptions,
 ): Promise<Model> {
-  checkWhole('sequences', sequences, 1, 4096);
-  const backend = await selectBackend(device, { threads, kvType, gpuAdapter, onNote });
   const { name, head } = weights;
   const program = buildProgram(head, { activations: backend.activations });
   const context = chooseContext(program, contextLength);
@@ -94,7 +116,13 @@ async function loadFromWeights(
     // Made while the device's threads start.
     const tokenizer = createTokenizer(head.metadata);
     const chatTemplate = createChatTemplate(head.metadata);
-    const executor = await loading;
+    const loaded = await loading;
+    const loadAnew = async (loss: PixelError): Promise<Executor> => {
+      onNote?.(`${loss.message} Loading ${name} anew.`);
+      return await reload(await reopen!(), (source) => backend.load(program, source, pages), { name, head, samples });
+    };
+    const isRebuilt = reopen !== undefined && backend.device === 'gpu';
+    const executor = isRebuilt ? new RebuildingExecutor(loaded, loadAnew) : loaded;
     return new Model({ name, head, tokenizer, chatTemplate, contextLength: context, executor, memoryBytes, samples });
   } catch (error) {
     stopped.abort();
@@ -103,6 +131,23 @@ async function loadFromWeights(
       () => undefined,
     );
     throw error;
+  }
+}
+
+/** Loads from a source that was opened again, and is closed. Throws `other-model` when another model lies there now. */
+async function reload(
+  weights: WeightSource,
+  load: (weights: WeightSource) => Promise<Executor>,
+  first: { readonly name: string; readonly head: WeightHead; readonly samples: WeightSamples },
+): Promise<Executor> {
+  try {
+    const samples = new WeightSamples();
+    const executor = await load(sampledWeights(weights, samples));
+    if (modelIdentity(weights.head, samples) === modelIdentity(first.head, first.samples)) return executor;
+    await executor.dispose();
+    throw new PixelError('other-model', `${first.name} is another model now than the one that was loaded.`);
+  } finally {
+    await weights.dispose();
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { DeviceName, Executor } from '../backends/types.ts';
 import { BlobByteSource, type ByteSource } from '../core/byte-source.ts';
-import { PixelError } from '../core/errors.ts';
+import { isPixelError, PixelError } from '../core/errors.ts';
 import type { WorkOptions } from '../core/progress.ts';
 import { metadataString } from '../gguf/head.ts';
 import type { Program } from '../program/program.ts';
@@ -17,7 +17,7 @@ import { restoreSequence } from './restore-sequence.ts';
 import { checkWhole } from './sampling-options.ts';
 import { restoreSettings } from './saved-settings.ts';
 import { type Score, type ScoreOptions, scoreTokens } from './score.ts';
-import { SequenceStore } from './sequence.ts';
+import { type Sequence, SequenceStore } from './sequence.ts';
 import { encodePrompt, type Prompt, Session, type SessionModel } from './session.ts';
 
 /** What a Model is made of; loadModel gathers it. */
@@ -89,14 +89,17 @@ export class Model implements AsyncDisposable, Disposable {
     return this.program.vocab;
   }
 
-  /** `lost`: its device stopped working, `failure` says why, and whatever is asked throws that; sessions can still be saved. Load it again. */
+  /**
+   * `lost`: its device stopped working and cannot be made anew, `failure` says why, and whatever is asked throws that; sessions can still be
+   * saved. Load it again. A model from a file, a URL or a Blob on a GPU is made anew by whatever is asked next.
+   */
   get status(): 'ready' | 'lost' | 'disposed' {
     if (this.#disposed) return 'disposed';
     return this.failure ? 'lost' : 'ready';
   }
 
   get failure(): PixelError | undefined {
-    return this.#executor.loss;
+    return this.#executor.rebuild ? undefined : this.#executor.loss;
   }
 
   /** A new line of text with its own part of the KV cache. Throws `device-lost`, `disposed`. */
@@ -134,16 +137,10 @@ export class Model implements AsyncDisposable, Disposable {
    * Throws `bad-argument`, `not-finite`, `aborted`, `disposed`, `out-of-memory`.
    */
   async score(text: Prompt, options: ScoreOptions = {}): Promise<Score> {
-    this.#check();
-    const sequence = this.#store.create();
-    try {
-      const { vocab, contextLength } = this;
-      const { chunkTokens } = this.#store;
-      const context = { sequence, vocab, contextLength, chunkTokens, beginOfText: this.tokenizer.bosToken };
-      return await scoreTokens(context, encodePrompt(text, this), options);
-    } finally {
-      sequence.dispose();
-    }
+    const { vocab, contextLength } = this;
+    const { chunkTokens } = this.#store;
+    const context = { vocab, contextLength, chunkTokens, beginOfText: this.tokenizer.bosToken };
+    return this.#onSequence((sequence) => scoreTokens({ ...context, sequence }, encodePrompt(text, this), options));
   }
 
   /**
@@ -151,15 +148,9 @@ export class Model implements AsyncDisposable, Disposable {
    * Throws `bad-argument`, `context-full`, `not-finite`, `aborted`, `disposed`, `out-of-memory`.
    */
   async embed(text: Prompt, options: EmbedOptions = {}): Promise<Float32Array<ArrayBuffer>> {
-    this.#check();
-    const sequence = this.#store.create();
-    try {
-      const { vocab, contextLength } = this;
-      const context = { sequence, vocab, contextLength, chunkTokens: this.#store.chunkTokens };
-      return await embedTokens(context, encodePrompt(text, this), options);
-    } finally {
-      sequence.dispose();
-    }
+    const { vocab, contextLength } = this;
+    const context = { vocab, contextLength, chunkTokens: this.#store.chunkTokens };
+    return this.#onSequence((sequence) => embedTokens({ ...context, sequence }, encodePrompt(text, this), options));
   }
 
   /** Stops what its sessions do (they throw `disposed`) and gives the device's memory back. Harmless twice. */
@@ -174,6 +165,20 @@ export class Model implements AsyncDisposable, Disposable {
 
   [Symbol.dispose](): void {
     void this.dispose();
+  }
+
+  /** Work on a sequence of its own; once more from the beginning when the device was lost and could be made anew. */
+  async #onSequence<Result>(work: (sequence: Sequence) => Promise<Result>): Promise<Result> {
+    this.#check();
+    const sequence = this.#store.create();
+    try {
+      return await work(sequence);
+    } catch (error) {
+      if (!isPixelError(error, 'device-lost') || !(await sequence.revive())) throw error;
+      return await work(sequence);
+    } finally {
+      sequence.dispose();
+    }
   }
 
   #sessionModel(): SessionModel {

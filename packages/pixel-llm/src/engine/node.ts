@@ -20,7 +20,7 @@ export async function loadModel(source: ModelSource | string, options: LoadModel
   throwIfAborted(options.signal);
   const weights = await openWeightsFile(path, { signal: options.signal });
   try {
-    return await loadModelAnywhere(weights, withMemory);
+    return await loadModelAnywhere(weights, { reopen: () => openWeightsFile(path), ...withMemory });
   } finally {
     await weights.dispose();
   }

@@ -6,7 +6,7 @@
 import type { Executor, SampledToken, SamplingSettings, StepResult } from '../backends/types.ts';
 import { PixelError, throwIfAborted } from '../core/errors.ts';
 import { PagePool, PageTable } from './page-table.ts';
-import { StepQueue } from './step-queue.ts';
+import { type SequenceStep, StepQueue } from './step-queue.ts';
 import { StepsAhead } from './steps-ahead.ts';
 
 /** Tokens a step takes at most: few where a step is slow, so that an abort is heard soon; many where kernels want rows. */
@@ -55,6 +55,7 @@ export class SequenceStore {
     returnSlot: (slot) => void this.#slots.push(slot),
     tick: () => ++this.#clock,
     closest: (tokens) => this.#closest(tokens),
+    revive: (life) => this.#revive(life),
     forked: (sequence) => void this.#add(sequence),
     disposed: (sequence) => void this.#sequences.delete(sequence),
   };
@@ -67,10 +68,18 @@ export class SequenceStore {
   #closest(tokens: readonly number[]): { sequence: Sequence; common: number } | undefined {
     let best: { sequence: Sequence; common: number } | undefined;
     for (const sequence of this.#sequences) {
+      if (sequence.isLost) continue;
       const common = commonPrefix(sequence.tokens, tokens);
       if (common > (best?.common ?? 0)) best = { sequence, common };
     }
     return best;
+  }
+
+  async #revive(life: number): Promise<boolean> {
+    const revived = await this.#queue.revive(life);
+    // Busy ones find out by themselves, with their next step.
+    if (revived) for (const sequence of this.#sequences) if (!sequence.claimed) sequence.forgetLost();
+    return revived;
   }
 
   #reclaim(): boolean {
@@ -91,6 +100,8 @@ interface SequenceHooks {
   tick(): number;
   /** The sequence whose cache begins with most of these tokens. */
   closest(tokens: readonly number[]): { sequence: Sequence; common: number } | undefined;
+  /** As StepQueue.revive. */
+  revive(life: number): Promise<boolean>;
   forked(sequence: Sequence): void;
   disposed(sequence: Sequence): void;
 }
@@ -106,6 +117,8 @@ export class Sequence {
   readonly #table: PageTable;
   readonly #hooks: SequenceHooks;
   readonly #tokens: number[];
+  /** The device's life that the cache's content belongs to. */
+  #life: number;
   #claimed = false;
   #disposed = false;
   #lastUsed: number;
@@ -115,6 +128,7 @@ export class Sequence {
     this.#table = table;
     this.#hooks = hooks;
     this.#tokens = [...tokens];
+    this.#life = queue.life;
     this.#lastUsed = hooks.tick();
   }
 
@@ -135,6 +149,26 @@ export class Sequence {
   /** Higher is later. */
   get lastUsed(): number {
     return this.#lastUsed;
+  }
+
+  /** Whether its device was lost since the cache was filled. */
+  get isLost(): boolean {
+    return this.#life !== this.#queue.life;
+  }
+
+  /** Empties a cache whose content is lost. */
+  forgetLost(): void {
+    if (this.isLost) this.truncate(0);
+  }
+
+  /**
+   * After a step threw `device-lost`: makes the device anew and empties the cache, so that the text can be processed again. False where
+   * that cannot be done. Throws `device-lost` when it was tried and failed, `disposed`.
+   */
+  async revive(): Promise<boolean> {
+    if (!(await this.#hooks.revive(this.#life))) return false;
+    this.truncate(0);
+    return true;
   }
 
   /** Takes the sequence for one piece of work; its pages stay until the claim is disposed of. Throws `bad-argument`, `disposed`. */
@@ -161,6 +195,7 @@ export class Sequence {
    * shared, as sessions with one system prompt do. Returns how many of the tokens are in the cache now, `most` at most.
    */
   keep(tokens: readonly number[], most: number): number {
+    this.forgetLost();
     const own = Math.min(commonPrefix(this.#tokens, tokens), most);
     const closest = this.#hooks.closest(tokens);
     const shared = Math.floor(Math.min(closest?.common ?? 0, most) / this.pageTokens) * this.pageTokens;
@@ -208,7 +243,7 @@ export class Sequence {
     const taken = this.#hooks.takeSlot();
     if (!taken) return undefined;
     return new StepsAhead(this.#queue, this.#table, this.#tokens, {
-      ...{ ...taken, signal },
+      ...{ ...taken, signal, life: this.#life },
       release: () => this.#hooks.returnSlot(taken.slot),
     });
   }
@@ -247,12 +282,14 @@ export class Sequence {
   truncate(length: number): void {
     this.#table.truncate(length);
     this.#tokens.length = length;
+    if (length === 0) this.#life = this.#queue.life;
   }
 
   /** A second sequence with the same tokens; the cache is shared until the two part. Throws `disposed`. */
   fork(): Sequence {
     if (this.#disposed) throw disposedSession();
     const copy = new Sequence(this.#queue, this.#table.fork(), this.#hooks, this.#tokens);
+    copy.#life = this.#life;
     this.#hooks.forked(copy);
     return copy;
   }
@@ -267,14 +304,16 @@ export class Sequence {
 
   async #run(
     tokens: readonly number[],
-    step: Omit<Parameters<StepQueue['run']>[0], 'tokens' | 'start' | 'pages'>,
+    step: Omit<SequenceStep, 'tokens' | 'start' | 'pages' | 'life'>,
   ): Promise<StepResult> {
     throwIfAborted(step.signal);
     if (this.#disposed) throw disposedSession();
+    if (this.#tokens.length === 0) this.#life = this.#queue.life;
     try {
       await this.#table.reserve(tokens.length);
       const pages = [...this.#table.pages];
-      const result = await this.#queue.run({ ...step, tokens, start: this.#table.length, pages });
+      const position = { tokens, start: this.#table.length, pages, life: this.#life };
+      const result = await this.#queue.run({ ...step, ...position });
       this.#table.advance(tokens.length);
       for (const token of tokens) this.#tokens.push(token);
       return result;

@@ -3,7 +3,7 @@
  * run as one batch (prompt chunks and single tokens alike). A sequence's results do not depend on what else is in its batch.
  */
 import type { Batch, Executor, SampledToken, SamplingSettings, StepResult } from '../backends/types.ts';
-import { PixelError, throwIfAborted } from '../core/errors.ts';
+import { isPixelError, PixelError, throwIfAborted } from '../core/errors.ts';
 
 /** The next tokens of one sequence. */
 export interface SequenceStep {
@@ -21,6 +21,8 @@ export interface SequenceStep {
   /** Values to read back. A step that reads back runs alone. */
   readonly readBack?: readonly string[];
   readonly signal?: AbortSignal | undefined;
+  /** Which life of the device holds what the sequence's pages refer to. */
+  readonly life: number;
 }
 
 interface Waiting {
@@ -36,12 +38,44 @@ export class StepQueue {
   /** Settles when whatever uses the executor now is done. */
   #busy: Promise<unknown> = Promise.resolve();
   #pumping = false;
+  #life = 0;
+  #reviving: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   /** Steps are joined up to `batchTokens` tokens a batch; a single longer step still runs. */
   constructor(executor: Executor, batchTokens: number) {
     this.#executor = executor;
     this.#batchTokens = batchTokens;
+  }
+
+  /** Counts how often the device was made anew: what pages held in an earlier life is gone. */
+  get life(): number {
+    return this.#life;
+  }
+
+  /**
+   * Makes a device anew that was lost in the life `life`, unless that is done already. False where it cannot be.
+   * Throws `device-lost`, saying why there is no other.
+   */
+  async revive(life: number): Promise<boolean> {
+    if (life !== this.#life) return true;
+    if (!this.#executor.rebuild || !this.#executor.loss) return false;
+    this.#reviving ??= this.#rebuild(this.#executor.loss);
+    await this.#reviving;
+    return true;
+  }
+
+  async #rebuild(loss: PixelError): Promise<void> {
+    try {
+      await this.#executor.rebuild?.();
+      this.#life++;
+    } catch (cause) {
+      if (isPixelError(cause, 'disposed')) throw cause;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new PixelError('device-lost', `${loss.message} Loading the model anew failed: ${reason}`, { cause });
+    } finally {
+      this.#reviving = undefined;
+    }
   }
 
   /** Runs the step, alone or with others. Throws what Executor.step throws, `aborted`, and `disposed` after `close`. */
@@ -129,6 +163,11 @@ export class StepQueue {
     let tokens = 0;
     while (this.#waiting.length > 0) {
       const next = this.#waiting[0]!;
+      if (next.step.life !== this.#life) {
+        this.#waiting.shift();
+        next.reject(new PixelError('device-lost', 'The device was made anew; what its cache held is gone.'));
+        continue;
+      }
       // Two steps that run ahead of one sequence: the second reads what the first leaves.
       const follows = batch.some(({ step }) => step.slot !== undefined && step.slot === next.step.slot);
       const joins =

@@ -10,6 +10,8 @@ import type { StepQueue } from './step-queue.ts';
 interface StepsAheadOptions {
   /** Where the device keeps the sequence's token. */
   readonly slot: number;
+  /** Which life of the device the sequence's pages belong to. */
+  readonly life: number;
   /** Steps under way at most. */
   readonly steps: number;
   readonly signal: AbortSignal | undefined;
@@ -68,9 +70,9 @@ export class StepsAhead {
   }
 
   #begin(token: number, start: number, sampling: SamplingSettings): void {
-    const { slot, signal } = this.#options;
+    const { slot, life, signal } = this.#options;
     const pages = [...this.#table.pages];
-    const step = { tokens: [token], start, pages, outputs: [0], sampling: [sampling], slot, signal };
+    const step = { tokens: [token], start, pages, outputs: [0], sampling: [sampling], slot, life, signal };
     const running = this.#queue.run(step).then(({ sampled: [sampled] }) => {
       if (!sampled) throw new PixelError('bad-program', 'The Program samples no token.');
       return sampled;

@@ -48,6 +48,8 @@ export class GpuExecutor implements Executor {
     this.#reading.add(reading);
     try {
       return await reading;
+    } catch (error) {
+      throw await this.#model.device.explain(error);
     } finally {
       this.#reading.delete(reading);
     }
@@ -84,9 +86,13 @@ export class GpuExecutor implements Executor {
   }
 
   #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const turn = this.#queue.then(() => {
+    const turn = this.#queue.then(async () => {
       this.#throwIfDisposed();
-      return work();
+      try {
+        return await work();
+      } catch (error) {
+        throw await this.#model.device.explain(error);
+      }
     });
     this.#queue = turn.catch(() => undefined);
     return turn;

@@ -2,7 +2,7 @@
  * A GPUDevice and what it owns: its buffers, its pipelines (one for each distinct kernel text), and what becomes of it. Failures come out as
  * typed errors: too little memory, a device that was lost, a kernel or a call that the driver refuses.
  */
-import { PixelError } from '../../core/errors.ts';
+import { isPixelError, PixelError } from '../../core/errors.ts';
 import { COMPUTE_LIMITS } from './adapters.ts';
 import type { FoundAdapter } from './gpu-platform.ts';
 import type { DeviceTraits, Kernel } from './kernels/kernel.ts';
@@ -91,14 +91,27 @@ export class GpuDevice {
     if (this.#shared.fault) throw this.#shared.fault;
   }
 
+  /** The reason behind a failure of the driver: what the device complained about, if it did, else the failure itself. */
+  async explain(failure: unknown): Promise<unknown> {
+    if (isPixelError(failure)) return failure;
+    // The reason arrives in another event.
+    await Promise.race([this.device.lost, new Promise((resolve) => setTimeout(resolve, 50))]);
+    return this.#shared.fault ?? failure;
+  }
+
   /** A buffer of at least so many bytes, a multiple of 16, zeros. Throws `out-of-memory`, `device-lost`. */
   async createBuffer(label: string, bytes: number, usage: number): Promise<GPUBuffer> {
     const size = Math.max(16, Math.ceil(bytes / 16) * 16);
     if (size > this.device.limits.maxBufferSize) throw noMemory(this.name, label, size);
+    this.check();
     this.device.pushErrorScope('out-of-memory');
     this.device.pushErrorScope('validation');
     const buffer = this.device.createBuffer({ label, size, usage });
-    const [invalid, error] = await Promise.all([this.device.popErrorScope(), this.device.popErrorScope()]);
+    const [invalid, error] = await Promise.all([this.device.popErrorScope(), this.device.popErrorScope()]).catch(
+      async (cause: unknown) => {
+        throw await this.explain(cause);
+      },
+    );
     this.check();
     if (error ?? invalid) throw noMemory(this.name, label, size, error ?? invalid);
     this.#buffers.add(buffer);
@@ -139,10 +152,8 @@ export class GpuDevice {
     try {
       await staging.mapAsync(MAP_READ, 0, bytes);
     } catch (cause) {
-      // The reason arrives in another event.
-      await Promise.race([this.device.lost, new Promise((resolve) => setTimeout(resolve, 50))]);
-      this.check();
-      throw lost(this.name, messageOf(cause));
+      const reason = await this.explain(cause);
+      throw isPixelError(reason) ? reason : lost(this.name, messageOf(cause));
     }
     const copy = staging.getMappedRange(0, bytes).slice(0);
     staging.unmap();
@@ -185,7 +196,8 @@ export class GpuDevice {
       const module = this.device.createShaderModule({ label, code });
       return await this.device.createComputePipelineAsync({ label, layout: 'auto', compute: { module, entryPoint } });
     } catch (cause) {
-      this.check();
+      const reason = await this.explain(cause);
+      if (isPixelError(reason)) throw reason;
       throw new PixelError('bad-program', `The kernel "${label}" is refused by "${this.name}": ${messageOf(cause)}`, {
         cause,
       });
