@@ -7,8 +7,8 @@ import assert from 'node:assert/strict';
 import { parseArgs } from 'node:util';
 import { chooseAdapter } from '../packages/pixel-llm/src/backends/webgpu/adapters.ts';
 import { GpuDevice } from '../packages/pixel-llm/src/backends/webgpu/gpu-device.ts';
-import { grid, type Kernel } from '../packages/pixel-llm/src/backends/webgpu/kernels/kernel.ts';
 import { canMultiplyPacked, matVecKernel } from '../packages/pixel-llm/src/backends/webgpu/kernels/mat-vec.ts';
+import { READ_GROUPS, readKernel } from '../packages/pixel-llm/src/backends/webgpu/kernels/measure.ts';
 import '../packages/pixel-llm/src/backends/webgpu/node.ts';
 import { dequantize } from '../packages/pixel-llm/src/gguf/dequantize.ts';
 import { tensorTypeByName } from '../packages/pixel-llm/src/gguf/tensor-types.ts';
@@ -29,8 +29,6 @@ const BYTES = Number(options.megabytes) * 1e6;
 const ROUNDS = { rounds: Number(options.rounds) };
 /** Texels of a line; a layer is as many lines. */
 const TEXTURE_SIZE = 1024;
-/** Workgroups of the kernel that only reads, each over every so manieth piece. */
-const READ_GROUPS = 1024;
 
 const device = await GpuDevice.open(await chooseAdapter(options.adapter));
 const bench = new GpuBench(device);
@@ -111,11 +109,7 @@ async function compareTextures(): Promise<ResultRow> {
   );
   const quads = bytes.length / 16;
   const view = texture.createView({ dimension: '2d-array' });
-  const kernel = readKernel(
-    quads,
-    'texture_2d_array<u32>',
-    `textureLoad(data, vec2(i % ${TEXTURE_SIZE}u, (i / ${TEXTURE_SIZE}u) % ${TEXTURE_SIZE}u), i / ${TEXTURE_SIZE ** 2}u, 0)`,
-  );
+  const kernel = readKernel(quads, device.traits, { size: TEXTURE_SIZE });
   const textured = await bench.prepare(kernel, { rows: 1, context: 0 }, {}, 4 * READ_GROUPS, {
     textures: { data: view },
   });
@@ -133,30 +127,8 @@ async function compareTextures(): Promise<ResultRow> {
   };
 }
 
-function readKernel(quads: number, type: string, load: string): Kernel {
-  const space = type.startsWith('texture') ? '' : '<storage, read>';
-  return {
-    label: 'read',
-    entryPoint: 'main',
-    bindings: [
-      { name: 'data', kind: 'read' },
-      { name: 'out', kind: 'write' },
-    ],
-    workgroups: () => grid(READ_GROUPS, device.traits),
-    code: `@group(0) @binding(0) var${space} data: ${type};
-@group(0) @binding(1) var<storage, read_write> out: array<atomic<u32>>;
-@compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  var bits = vec4(0u);
-  for (var i = workgroup.x * 256u + lane; i < ${quads}u; i += ${READ_GROUPS * 256}u) { bits ^= ${load}; }
-  atomicXor(&out[workgroup.x], bits.x ^ bits.y ^ bits.z ^ bits.w);
-}
-`,
-  };
-}
-
 function plainRead(bytes: Uint8Array): Promise<PreparedKernel> {
-  const kernel = readKernel(Math.floor(bytes.length / 16), 'array<vec4<u32>>', 'data[i]');
+  const kernel = readKernel(Math.floor(bytes.length / 16), device.traits);
   return bench.prepare(kernel, { rows: 1, context: 0 }, { data: bytes }, 4 * READ_GROUPS);
 }
 

@@ -3,10 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { testDevice, useDriver } from '../src/backends/webgpu/testing.ts';
 import { createProgram } from '../src/cli/program.ts';
 import { loadModel } from '../src/engine/node.ts';
 import { runCommand } from './command-line.ts';
 import { makeTinyModel, tinyGguf } from './tiny-model.ts';
+
+useDriver('swiftshader');
 
 const folder = mkdtempSync(join(tmpdir(), 'pixel-llm-measure-'));
 const model = join(folder, 'tiny.gguf');
@@ -87,6 +90,27 @@ describe('pixel-llm bench', () => {
     assert.match(
       (await run('bench', model, ...sizes)).printed,
       /reading {2}20 tokens, .*\nwriting {2}6 tokens, .*GB\/s/,
+    );
+  });
+
+  test('on a GPU tells what a token should take there: its bytes, its dispatches, and what both cost at best', async (context) => {
+    if (!(await testDevice(context))) return;
+    const sizes = ['--prompt-tokens', '4', '--generate-tokens', '6', '--rounds', '1'];
+    const on = ['--device', 'gpu', '--gpu-adapter', 'swiftshader'];
+    const { gpu, weightBytesPerToken } = JSON.parse((await run('bench', model, ...sizes, ...on, '--json')).printed);
+    // Two layers of two KV heads of 8 dimensions, keys and values in f16, four positions on average.
+    assert.equal(gpu.bytesPerToken, weightBytesPerToken + 4 * (2 * 2 * 2 * 2 * 8));
+    // At most 8 a layer, and what stands before and after the layers.
+    assert.ok(gpu.dispatchesPerToken > 2 * 4 && gpu.dispatchesPerToken <= 2 * 8 + 8, `${gpu.dispatchesPerToken}`);
+    assert.ok(gpu.readGigabytesPerSecond > 0 && gpu.dispatchMicroseconds > 0);
+    assert.ok(Math.abs(gpu.shareOfRead - gpu.gigabytesPerSecond / gpu.readGigabytesPerSecond) < 1e-9);
+    const bound =
+      gpu.bytesPerToken / (0.75e9 * gpu.readGigabytesPerSecond) +
+      gpu.dispatchesPerToken * gpu.dispatchMicroseconds * 1e-6;
+    assert.ok(Math.abs(gpu.boundSeconds / bound - 1) < 1e-9);
+    assert.match(
+      (await run('bench', model, ...sizes, ...on)).printed,
+      /a token {2}.* of plain reading\nbound {4}.* dispatches of .* us\n$/,
     );
   });
 

@@ -107,6 +107,8 @@ export interface Executor {
   readonly pageCount: number;
   /** Why it cannot compute any more (`device-lost`): whatever it is asked then throws this. Undefined while it can. */
   readonly loss?: PixelError | undefined;
+  /** Kernels begun for one token of one sequence, where that is worth knowing: each costs time of its own on a GPU. */
+  readonly dispatchesPerToken?: number | undefined;
   /** Where present: makes what was lost anew, with an empty KV cache. Throws what Backend.load throws, and what opening the weights throws. */
   readonly rebuild?: (() => Promise<void>) | undefined;
   /**

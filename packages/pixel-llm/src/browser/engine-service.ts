@@ -10,6 +10,7 @@ import type { GeneratedPiece, Generation } from '../engine/generation.ts';
 import { loadModel } from '../engine/load-model.ts';
 import type { Model } from '../engine/model.ts';
 import type { Session } from '../engine/session.ts';
+import type { WeightSource } from '../pxi/weight-source.ts';
 import { receivedError, sentError } from './error-message.ts';
 import { openSentBytes, openSentWeights } from './open-sent-source.ts';
 import type { CallName, Calls, FromWorker, ToWorker, WantedBytes } from './protocol.ts';
@@ -80,15 +81,19 @@ export class EngineService {
       installAssetUrls(assets);
       const onNote = (sentence: string): void => this.#post({ kind: 'note', sentence });
       const { keep, check, ...rest } = options;
-      const weights = await openSentWeights(source, this.#objectReader, { ...work, keep, check, onNote });
+      const open = (): Promise<WeightSource> =>
+        openSentWeights(source, this.#objectReader, { ...work, keep, check, onNote });
+      // What the page holds is closed after loading.
+      const canReopen = source.kind === 'url' || source.kind === 'files';
+      const weights = await open();
       try {
-        this.#model = await loadModel(weights, { ...rest, ...work, onNote });
+        this.#model = await loadModel(weights, { ...rest, ...work, onNote, ...(canReopen && { reopen: open }) });
       } finally {
         await weights.dispose();
       }
-      const { name, head, program, contextLength, device, memoryBytes } = this.#model;
+      const { name, head, program, contextLength, device, memoryBytes, dispatchesPerToken } = this.#model;
       const { metadata, tensors } = head;
-      return { name, head: { metadata, tensors }, program, contextLength, device, memoryBytes };
+      return { name, head: { metadata, tensors }, program, contextLength, device, memoryBytes, dispatchesPerToken };
     },
     createSession: async ({ session }) => void this.#sessions.set(session, this.#loaded.createSession()),
     forkSession: async ({ session, fork }) => void this.#sessions.set(fork, this.#session(session).fork()),

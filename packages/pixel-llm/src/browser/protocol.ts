@@ -44,6 +44,7 @@ export interface ModelFacts {
   readonly contextLength: number;
   readonly device: DeviceName;
   readonly memoryBytes: number;
+  readonly dispatchesPerToken: number | undefined;
 }
 
 interface SentPrompt {

@@ -22,11 +22,13 @@ export class WorkerModel implements Model {
   readonly contextLength: number;
   readonly device: DeviceName;
   readonly memoryBytes: number;
+  readonly dispatchesPerToken: number | undefined;
   readonly #client: EngineClient;
   #tokenizer: Tokenizer | undefined;
   #template: { readonly made: ChatTemplate | undefined } | undefined;
 
-  constructor(client: EngineClient, { name, head, program, contextLength, device, memoryBytes }: ModelFacts) {
+  constructor(client: EngineClient, facts: ModelFacts) {
+    const { name, head, program, contextLength, device, memoryBytes, dispatchesPerToken } = facts;
     this.#client = client;
     this.name = name;
     this.head = head;
@@ -34,6 +36,7 @@ export class WorkerModel implements Model {
     this.contextLength = contextLength;
     this.device = device;
     this.memoryBytes = memoryBytes;
+    this.dispatchesPerToken = dispatchesPerToken;
   }
 
   /** Made when it is first asked for: the worker has its own, and a large vocabulary takes some tenths of a second. */

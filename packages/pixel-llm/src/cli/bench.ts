@@ -1,6 +1,7 @@
 /** `pixel-llm bench`: how fast a model reads and writes here. What it computes is checked before it is timed. */
 import { availableParallelism } from 'node:os';
 import { selectBackend } from '../backends/select.ts';
+import { measureAdapter } from '../backends/webgpu/measure-adapter.ts';
 import { PixelError } from '../core/errors.ts';
 import type { GenerateOptions, GenerationResult } from '../engine/generation.ts';
 import type { Model } from '../engine/model.ts';
@@ -12,7 +13,8 @@ import { threeDigits } from './progress-bar.ts';
 
 const EXAMPLES = `
 Reading a prompt and writing tokens take turns for some rounds; the medians are told. Writing a token reads every weight once:
-GB/s is what that makes, in bytes as the file has them. With --json, stdout has one object, all rounds in it.
+GB/s is what that makes, in bytes as the file has them. On a GPU, two more lines tell what a token should take: its bytes at three quarters of the
+speed of a kernel that only reads, and what it costs to begin its dispatches, both measured in the same run. With --json, stdout has one object, all rounds in it.
 
 Examples:
   pixel-llm bench model.pxi.png
@@ -67,6 +69,7 @@ async function bench(path: string, flags: BenchFlags, context: CommandContext): 
   const prompt = timing(promptTokens, seconds.prompt);
   const generate = timing(generateTokens, seconds.generate);
   const weightBytes = weightBytesPerToken(model.program, model.head.tensors);
+  const gpu = await boundOfGpu(model, generate, weightBytes, { gpuAdapter, context });
   const report = {
     model: path,
     architecture: model.architecture,
@@ -78,6 +81,7 @@ async function bench(path: string, flags: BenchFlags, context: CommandContext): 
     generate,
     weightBytesPerToken: weightBytes,
     gigabytesPerSecond: (weightBytes * generate.tokensPerSecond) / 1e9,
+    ...(gpu && { gpu }),
   };
   await context.print(flags.json ? `${JSON.stringify(report, undefined, 2)}\n` : page(report));
 }
@@ -130,6 +134,57 @@ function weightBytesPerToken({ ops }: Program, tensors: ReadonlyMap<string, Tens
   return [...bytes.values()].reduce((sum, read) => sum + read, 0);
 }
 
+/** What a token costs on a GPU, beside what that GPU can do at best. */
+interface GpuBound {
+  readonly dispatchesPerToken: number;
+  /** Weights, and the cache at the middle of what was written. */
+  readonly bytesPerToken: number;
+  readonly gigabytesPerSecond: number;
+  /** Of a kernel that only reads, on this adapter and in this run. */
+  readonly readGigabytesPerSecond: number;
+  readonly shareOfRead: number;
+  /** Of a dispatch that waits for the one before it. */
+  readonly dispatchMicroseconds: number;
+  readonly secondsPerToken: number;
+  /** Bytes at BOUND_SHARE of the reading speed, and the dispatches' cost. */
+  readonly boundSeconds: number;
+}
+
+/** A token is as fast as it should be when its bytes come at this share of what plain reading reaches. */
+const BOUND_SHARE = 0.75;
+
+async function boundOfGpu(
+  model: Model,
+  { tokens, tokensPerSecond }: Timing,
+  weightBytes: number,
+  { gpuAdapter, context }: { gpuAdapter: string | undefined; context: CommandContext },
+): Promise<GpuBound | undefined> {
+  const { dispatchesPerToken, program } = model;
+  if (dispatchesPerToken === undefined) return undefined;
+  const { readBytesPerSecond, dispatchSeconds } = await measureAdapter(gpuAdapter, context.signal);
+  // Keys and values are kept in f16.
+  const positionBytes = program.state.reduce((sum, { kvHeads, headDim }) => sum + 2 * 2 * kvHeads * headDim, 0);
+  const bytesPerToken = weightBytes + positionBytes * (1 + tokens / 2);
+  const bytesPerSecond = bytesPerToken * tokensPerSecond;
+  return {
+    dispatchesPerToken,
+    bytesPerToken,
+    gigabytesPerSecond: bytesPerSecond / 1e9,
+    readGigabytesPerSecond: readBytesPerSecond / 1e9,
+    shareOfRead: bytesPerSecond / readBytesPerSecond,
+    dispatchMicroseconds: dispatchSeconds * 1e6,
+    secondsPerToken: 1 / tokensPerSecond,
+    boundSeconds: bytesPerToken / (BOUND_SHARE * readBytesPerSecond) + dispatchesPerToken * dispatchSeconds,
+  };
+}
+
+function gpuLines(gpu: GpuBound): string {
+  const milliseconds = (seconds: number): string => `${threeDigits(seconds * 1000)} ms`;
+  return `a token  ${milliseconds(gpu.secondsPerToken)}: ${threeDigits(gpu.bytesPerToken / 1e6)} MB with the cache at ${threeDigits(gpu.gigabytesPerSecond)} GB/s, ${threeDigits(100 * gpu.shareOfRead)} % of the ${threeDigits(gpu.readGigabytesPerSecond)} GB/s of plain reading
+bound    ${milliseconds(gpu.boundSeconds)}: those bytes at ${100 * BOUND_SHARE} % of plain reading, and ${gpu.dispatchesPerToken} dispatches of ${threeDigits(gpu.dispatchMicroseconds)} us
+`;
+}
+
 interface Report {
   readonly description: string;
   readonly device: string;
@@ -137,13 +192,14 @@ interface Report {
   readonly generate: Timing;
   readonly weightBytesPerToken: number;
   readonly gigabytesPerSecond: number;
+  readonly gpu?: GpuBound;
 }
 
-function page({ device, description, prompt, generate, weightBytesPerToken, gigabytesPerSecond }: Report): string {
+function page({ device, description, prompt, generate, weightBytesPerToken, gigabytesPerSecond, gpu }: Report): string {
   const speed = ({ tokens, tokensPerSecond }: Timing): string =>
     `${tokens} tokens, ${threeDigits(tokensPerSecond)} tokens/s`;
   return `device   ${device}: ${description}
 reading  ${speed(prompt)}
 writing  ${speed(generate)}, ${threeDigits(gigabytesPerSecond)} GB/s at ${threeDigits(weightBytesPerToken / 1e6)} MB of weights a token
-`;
+${gpu ? gpuLines(gpu) : ''}`;
 }

@@ -59,6 +59,8 @@ export class Model implements AsyncDisposable, Disposable {
   readonly device: DeviceName;
   /** Estimated bytes of weights and KV cache on the device. */
   readonly memoryBytes: number;
+  /** Kernels that the device begins for one token of one sequence; undefined where it is no GPU. */
+  readonly dispatchesPerToken: number | undefined;
   readonly #executor: Executor;
   readonly #store: SequenceStore;
   readonly #samples: WeightSamples;
@@ -75,6 +77,7 @@ export class Model implements AsyncDisposable, Disposable {
     this.contextLength = contextLength;
     this.device = executor.device;
     this.memoryBytes = memoryBytes;
+    this.dispatchesPerToken = executor.dispatchesPerToken;
     this.#samples = samples;
     this.#executor = executor;
     this.#store = new SequenceStore(executor);

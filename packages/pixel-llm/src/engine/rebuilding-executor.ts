@@ -38,6 +38,10 @@ export class RebuildingExecutor implements Executor {
     return this.#loss ?? this.#current.loss;
   }
 
+  get dispatchesPerToken(): number | undefined {
+    return this.#current.dispatchesPerToken;
+  }
+
   get ahead(): Executor['ahead'] {
     return this.#current.ahead;
   }

@@ -41,6 +41,10 @@ export class GpuExecutor implements Executor {
     return this.#model.device.loss;
   }
 
+  get dispatchesPerToken(): number {
+    return this.#model.countDispatches();
+  }
+
   async step(batch: Batch, options: StepOptions = {}): Promise<StepResult> {
     // A function, as a promise of the results would be awaited within the turn, which ends when the step is submitted.
     const read = await this.#inTurn(() => this.#submit(batch, options));
