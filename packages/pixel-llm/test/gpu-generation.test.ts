@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { testDevice, useDriver } from '../src/backends/webgpu/testing.ts';
+import { MemoryByteSink } from '../src/core/byte-sink.ts';
+import { MemoryByteSource } from '../src/core/byte-source.ts';
 import { isPixelError } from '../src/core/errors.ts';
 import type { GenerateOptions } from '../src/engine/generation.ts';
 import { loadModel } from '../src/engine/load-model.ts';
@@ -23,6 +25,69 @@ async function tokensOf(model: Model, options: GenerateOptions): Promise<readonl
   using session = model.createSession();
   return (await session.generate('the cat', { ...LONG, ...options }).complete()).tokens;
 }
+
+test('a stop string ends a text that ran ahead of it, and nothing of what ran on shows', async (context) => {
+  const models = await load(context);
+  if (!models) return;
+  await using gpu = models.gpu;
+  await using reference = models.reference;
+  const greedy = { ...LONG, temperature: 0, maxTokens: 24 };
+  using session = reference.createSession();
+  const whole = await session.generate('the cat', greedy).complete();
+  using ahead = gpu.createSession();
+  for (const [from, length] of [
+    [0, 1],
+    [5, 3],
+    [9, 7],
+  ] as const) {
+    const stop = whole.text.slice(from, from + length);
+    const expected = await session.generate('the cat', { ...greedy, stop }).complete();
+    const found = await ahead.generate('the cat', { ...greedy, stop }).complete();
+    assert.equal(found.finishReason, 'stop');
+    assert.deepEqual(
+      [found.text, found.tokens, found.stopString],
+      [expected.text, expected.tokens, expected.stopString],
+    );
+  }
+  // What ran on was written into the cache behind the text; the next text does not see it.
+  assert.deepEqual((await ahead.generate('the cat', greedy).complete()).tokens, whole.tokens);
+});
+
+test('pages of the GPU are copied for forks, and saved and restored to the same tokens', async (context) => {
+  const models = await load(context);
+  if (!models) return;
+  await using gpu = models.gpu;
+  await models.reference.dispose();
+  // 75 tokens: one full page, and one that is partly filled.
+  const prompt = Array.from({ length: 75 }, (_, i) => 3 + ((i * 17) % 100));
+  const settings = { ...LONG, maxTokens: 12 };
+  using session = gpu.createSession();
+  const first = await session.generate(prompt, settings).complete();
+  using fork = session.fork();
+  const again = await fork.generate(prompt, settings).complete();
+  assert.deepEqual(again.tokens, first.tokens);
+  assert.ok(again.cachedTokens >= 74, `${again.cachedTokens} tokens were in the fork's cache`);
+  // Both write behind the same partly filled page, each into its own.
+  const [left, right] = await Promise.all(
+    [1, 2].map(async (seed) => {
+      using branch = session.fork();
+      return await branch.generate([...prompt, ...first.tokens], { ...settings, seed }).complete();
+    }),
+  );
+  using alone = gpu.createSession();
+  for (const [seed, branch] of [left, right].entries()) {
+    const expected = await alone.generate([...prompt, ...first.tokens], { ...settings, seed: seed + 1 }).complete();
+    assert.deepEqual(branch?.tokens, expected.tokens);
+  }
+  const sink = new MemoryByteSink();
+  await session.save(sink, { cache: true });
+  const restored = await gpu.restoreSession(new MemoryByteSource(sink.result(), 'talk.pxi.png'));
+  assert.equal(restored.cache, 'restored');
+  const rest = await restored.session.generate(restored.tokens, { ...restored.settings, maxTokens: 8 }).complete();
+  assert.equal(rest.cachedTokens, restored.tokens.length - 1);
+  const whole = await alone.generate(prompt, { ...LONG, maxTokens: 20 }).complete();
+  assert.deepEqual([...first.tokens, ...rest.tokens], whole.tokens);
+});
 
 test('a GPU that runs ahead writes what the reference writes, at every length, and stops where it should', async (context) => {
   const models = await load(context);

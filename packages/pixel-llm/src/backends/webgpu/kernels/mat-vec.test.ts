@@ -23,6 +23,16 @@ for (const type of KERNEL_WEIGHT_TYPES) {
   });
 }
 
+for (const type of KERNEL_WEIGHT_TYPES) {
+  gpuTest(
+    `${type} weights are multiplied with exactly eight tokens, the most that one kernel takes`,
+    async (device) => {
+      const { blockElements } = typeNamed(type);
+      await checkProduct(device, { type, rows: 5, columns: blockElements === 1 ? 40 : 2 * blockElements, tokens: 8 });
+    },
+  );
+}
+
 gpuTest('rows longer than a workgroup reaches at once are multiplied strip by strip', async (device) => {
   await checkProduct(device, { type: 'Q4_K', rows: 5, columns: 4096 + 512, tokens: 1 });
   await checkProduct(device, { type: 'F16', rows: 2, columns: 2056, tokens: 1 });
