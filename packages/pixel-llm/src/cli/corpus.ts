@@ -4,7 +4,7 @@ import type { ByteSink } from '../core/byte-sink.ts';
 import { throwIfAborted } from '../core/errors.ts';
 import { openFileByteSink } from '../core/node.ts';
 import { writeDocs } from '../train/corpora/docs.ts';
-import { SPATIAL_KINDS, type SpatialKind, writeSpatial } from '../train/corpora/spatial.ts';
+import { SPATIAL_KINDS, type SpatialKind, withSteps, writeSpatial } from '../train/corpora/spatial.ts';
 import { judgeStory, writeStory } from '../train/corpora/stories.ts';
 import { type CommandContext, type RegisterCommand, wholeNumber } from './command.ts';
 
@@ -17,6 +17,7 @@ interface CorpusFlags {
   first: number;
   kind?: SpatialKind;
   heldOut?: boolean;
+  steps?: boolean;
   out?: string;
 }
 
@@ -31,6 +32,7 @@ Line number N of a seed is always the same, so --first begins anywhere: keep apa
 Examples:
   pixel-llm corpus stories --count 200000 --out stories.jsonl
   pixel-llm corpus spatial --seed 7 --count 5 --kind path
+  pixel-llm corpus spatial --steps --count 100000 --out spatial.jsonl
   pixel-llm corpus spatial --first 1000000 --count 2000 --out held-out.jsonl
   pixel-llm corpus docs --held-out --count 500          # in wordings that are never learned`;
 
@@ -46,6 +48,7 @@ export const registerCorpus: RegisterCommand = (program, context) => {
     .option('--count <n>', 'how many lines', wholeNumber(1, 100_000_000), 1000)
     .option('--first <n>', 'the number of the first line', wholeNumber(0), 0)
     .option('--kind <kind>', `spatial: only one kind (${SPATIAL_KINDS.join(', ')})`, spatialKind)
+    .option('--steps', 'spatial: answers with what to write down on the way to them')
     .option('--held-out', 'docs: only wordings that are otherwise never used')
     .option('--out <file.jsonl>', 'the file to write (default: stdout)')
     .addHelpText('after', EXAMPLES)
@@ -75,7 +78,7 @@ async function corpus(name: CorpusName, flags: CorpusFlags, context: CommandCont
 
 function lineOf(
   name: CorpusName,
-  { seed, kind, heldOut }: CorpusFlags,
+  { seed, kind, heldOut, steps }: CorpusFlags,
   example: number,
   statistics: Statistics,
 ): string {
@@ -91,9 +94,10 @@ function lineOf(
     statistics.count('question', made.prompt.length + made.completion.length + 1);
     return JSON.stringify(made);
   }
-  const made = writeSpatial(seed, example, kind);
-  statistics.count(made.kind, made.prompt.length + made.completion.length + 1);
-  return JSON.stringify(made);
+  const { steps: written, ...made } = writeSpatial(seed, example, kind);
+  const completion = steps ? withSteps({ steps: written, ...made }) : made.completion;
+  statistics.count(made.kind, made.prompt.length + completion.length + 1);
+  return JSON.stringify({ ...made, completion });
 }
 
 async function write(sink: ByteSink | undefined, text: string, context: CommandContext): Promise<void> {
