@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { withoutSteps, withSteps } from '../tasks/question.ts';
 import { solveSpatial } from './solve-spatial.ts';
-import { DIRECTIONS, SPATIAL_KINDS, type SpatialKind, withoutSteps, withSteps, writeSpatial } from './spatial.ts';
+import { DIRECTIONS, SPATIAL_KINDS, type SpatialKind, writeSpatial } from './spatial.ts';
 
 for (const kind of SPATIAL_KINDS) {
   test(`every ${kind} question has one answer, which a search from its text finds`, () => {
@@ -17,7 +18,7 @@ test('steps lead from thing to thing, each told by one of the facts, and end in 
   const stepsOf = (kind: SpatialKind): string[] =>
     Array.from({ length: 300 }, (_, example) => {
       const made = writeSpatial(11, example, kind);
-      assert.equal(withoutSteps(withSteps(made)), made.completion);
+      assert.equal(withoutSteps(withSteps(made.steps, made.completion)), made.completion);
       assert.equal(withoutSteps(made.completion), made.completion);
       return `${made.prompt}|${made.steps}|${made.completion}`;
     });

@@ -19,16 +19,6 @@ export interface SpatialExample {
   readonly steps: string;
 }
 
-/** An answer with its steps, as `corpus spatial --steps` has it learned. */
-export function withSteps({ steps, completion }: Pick<SpatialExample, 'steps' | 'completion'>): string {
-  return `${steps}: ${completion}`;
-}
-
-/** The answer in what a model wrote, with steps or without: no answer has a colon. */
-export function withoutSteps(written: string): string {
-  return written.slice(written.lastIndexOf(':') + 1).trim();
-}
-
 /** Eight directions and none, by the signs of x (to the right) and y (up). */
 export const DIRECTIONS: readonly { readonly words: string; readonly x: number; readonly y: number }[] = [
   { words: 'to the left of', x: -1, y: 0 },
