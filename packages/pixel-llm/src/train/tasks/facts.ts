@@ -81,7 +81,7 @@ export function moved({ family, x, y }: Direction, { turns, mirrored }: Symmetry
   return DIRECTIONS.find((one) => one.family === family && one.x === px && one.y === py)!;
 }
 
-export function opposite(direction: Direction): Direction {
+function opposite(direction: Direction): Direction {
   return moved(direction, { turns: 2, mirrored: false });
 }
 
