@@ -1,7 +1,7 @@
 /**
  * Bundles what pages load: `node scripts/build-bundle.ts` makes dist/bundle/ from the built dist/: the library as one module
  * (pixel-llm.js, for pages without a build), the worker with the engine (worker.js; workers know no import maps, so it must import nothing),
- * the kernels, and the licences of the packages inside. Each file is replaced at once: a page or test may be reading it.
+ * the kernels, and the licences of the packages inside; beside it, dist/models/ gets the model that ships. Each file is replaced at once: a page or test may be reading it.
  */
 import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,6 +31,13 @@ for (const name of ['kernels-relaxed.wasm', 'kernels-plain.wasm', 'training-rela
   renameSync(join(bundle, `${name}.new`), join(bundle, name));
 }
 replace(join(bundle, 'LICENSES.txt'), licenses(Object.keys(metafile.inputs)));
+
+// The model that ships lies beside the built files of the package.
+mkdirSync(join(distribution, 'models'), { recursive: true });
+replace(
+  join(distribution, 'models/pixie.pxi.png'),
+  readFileSync(join(import.meta.dirname, '..', 'models/pixie.pxi.png')),
+);
 
 /** In the bundle the other files lie beside the module, whatever its folder is called where it is served from. */
 function layBeside(plugin: PluginBuild): void {

@@ -1,10 +1,10 @@
 /**
- * `npm start`: the way of a model through this project, in a minute: a GGUF file becomes a picture, the picture is checked, looked
- * at, and writes text. Each step shows the command it runs, so that it can be run again by hand.
- * `npm start -- FILE.gguf` uses that model; without one, a small random model is made.
+ * `npm start`: what this project does, in a minute. The model that ships is a picture: it is checked, looked at, tells a story, answers questions, and
+ * becomes a GGUF file and a picture again. Each step shows the command it runs, so that it can be run again by hand.
+ * `npm start -- FILE.gguf` turns that model into a picture, and lets it write.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { styleText } from 'node:util';
 
@@ -15,7 +15,7 @@ const origin = process.env.INIT_CWD ?? process.cwd();
 
 const given = process.argv[2];
 if (given === '--help' || given === '-h' || process.argv.length > 3) {
-  console.error('npm start [-- FILE.gguf]    the guided tour, with that model or a small random one');
+  console.error('npm start [-- FILE.gguf]    the guided tour, with that model or the one that ships');
   process.exit(given === '--help' || given === '-h' ? 0 : 2);
 }
 
@@ -23,32 +23,50 @@ const folder = join(root, 'demo');
 mkdirSync(folder, { recursive: true });
 process.chdir(root);
 
-const model = given === undefined ? makeModel() : takeModel(resolve(origin, given));
-const name = basename(model).replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '');
-const picture = place(`${name}.pxi.png`);
-const view = place(`${name}.view.png`);
+if (given === undefined) tourOfPixie();
+else tourOf(takeModel(resolve(origin, given)));
 
-step('Turn it into a picture. Its pixels are the bytes of the model, nothing is lost.', 'convert', model, picture);
-step('Check every line of pixels and every tensor.', 'verify', picture);
-step('Draw what a person wants to see: the weights, bright where they are large.', 'render', picture, view);
-step('And let the picture write.', 'run', picture, 'Once upon a time', '--max-tokens', '48', '--seed', '1');
-console.log(`
+function tourOfPixie(): void {
+  const pixie = join('models', 'pixie.pxi.png');
+  const [view, gguf, back] = ['pixie.view.png', 'pixie.gguf', 'pixie.back.pxi.png'].map(place) as [
+    string,
+    string,
+    string,
+  ];
+  step('This picture is a language model. Check every line of pixels and every tensor.', 'verify', pixie);
+  step('Draw what a person wants to see: the weights, bright where they are large.', 'render', pixie, view);
+  step('Let the picture tell a story.', 'run', '--prompt', 'Once there was a', '--seed', '3');
+  const where = 'The key is above the cup. The star is to the right of the key. Where is the star from the cup?';
+  step('Ask it where things are; it writes down its steps.', 'run', '--prompt', where, '--temperature', '0');
+  step('Ask it about this project.', 'run', '--prompt', 'Tell me what PixelFS is.', '--temperature', '0');
+  step('Other programs read the same weights as GGUF ...', 'convert', pixie, gguf);
+  step('... which becomes the same picture again.', 'convert', gguf, back);
+  if (!readFileSync(back).equals(readFileSync(pixie)))
+    console.log('The two pictures differ in how they are packed, not in a weight.');
+  next(pixie, view, back);
+}
+
+function tourOf(model: string): void {
+  const name = basename(model).replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '');
+  const picture = place(`${name}.pxi.png`);
+  const view = place(`${name}.view.png`);
+
+  step('Turn it into a picture. Its pixels are the bytes of the model, nothing is lost.', 'convert', model, picture);
+  step('Check every line of pixels and every tensor.', 'verify', picture);
+  step('Draw what a person wants to see: the weights, bright where they are large.', 'render', picture, view);
+  step('And let the picture write.', 'run', picture, 'Once upon a time', '--max-tokens', '48', '--seed', '1');
+  next(picture, view, 'demo/back.gguf');
+}
+
+function next(picture: string, view: string, back: string): void {
+  console.log(`
 What to try next
   open ${relative(origin, resolve(picture))} and ${relative(origin, resolve(view))} in an image viewer
   npx pixel-llm inspect ${picture}
   npx pixel-llm run ${picture} "A prompt of your own" --temperature 0
-  npx pixel-llm convert ${picture} demo/back.gguf     gives the same bytes back
-  npm start -- YOUR-MODEL.gguf                        a model that has learned something
+  npx pixel-llm convert ${picture} ${back}     gives the same weights back
+  npm start -- YOUR-MODEL.gguf                        a model of yours as a picture
   npx pixel-llm --help`);
-
-function makeModel(): string {
-  const path = place('toy-random.gguf');
-  console.log(
-    'No model was named, so here is a small one with RANDOM weights: everything works as with a real one, but what it',
-  );
-  console.log('writes is noise. `npm start -- FILE.gguf` takes a model of yours.');
-  step('Make the model.', 'make-model', '--shape', 'toy', '--type', 'Q8_0', '--seed', '1', path);
-  return path;
 }
 
 function takeModel(path: string): string {

@@ -3,6 +3,9 @@
  * does not have; those that look at a part of the file read it on the server.
  */
 
+import { fileURLToPath } from 'node:url';
+import { PixelError } from '../core/errors.ts';
+import { pathExists } from '../core/node.ts';
 import { isModelUrl } from '../download/model-url.ts';
 import type { CommandContext } from './command.ts';
 import { formatBytes } from './progress-bar.ts';
@@ -21,6 +24,21 @@ export async function pulledModel(model: string, context: CommandContext): Promi
   );
   if (pulled.isNew) context.note(describePulled(pulled, performance.now() - begun));
   return pulled.path;
+}
+
+/** Beside the built files, and in the repository. */
+const SHIPPED = ['../models/pixie.pxi.png', '../../../../models/pixie.pxi.png'];
+
+/** The path of Pixie, the model that comes with this package. Throws `file-not-found`. */
+export async function shippedModel(): Promise<string> {
+  for (const place of SHIPPED) {
+    const path = fileURLToPath(new URL(place, import.meta.url));
+    if (await pathExists(path)) return path;
+  }
+  throw new PixelError(
+    'file-not-found',
+    'The model that comes with pixel-llm is missing: install it again, or name a model.',
+  );
 }
 
 /** The model's path in the cache if it is a URL that was pulled; else what was given. Throws `bad-argument`. */

@@ -19,6 +19,7 @@ import {
   type SamplingFlags,
   samplingOptions,
 } from './generation-flags.ts';
+import { shippedModel } from './local-model.ts';
 import { threeDigits } from './progress-bar.ts';
 import { readStandardText } from './text-input.ts';
 
@@ -28,6 +29,7 @@ prompt (one line break at its end is dropped). With --json, stdout has one JSON 
 token, and at the end {"finishReason","text","promptTokens","generatedTokens","seed","promptSeconds","generateSeconds"}.
 
 Examples:
+  pixel-llm run --prompt "Once there was a"               # Pixie, the small model that comes with pixel-llm
   pixel-llm run story.pxi.png "Once upon a time"
   pixel-llm run model.gguf "Once upon a time" --temperature 0 --max-tokens 48
   pixel-llm run chat.pxi.png --chat "Why is the sky blue?"
@@ -57,7 +59,10 @@ export const registerRun: RegisterCommand = (program: Command, context: CommandC
   const command = program
     .command('run')
     .description('Let a model continue a prompt.')
-    .argument('[model]', 'a .pxi.png or .gguf file or URL (any file of a set)')
+    .argument(
+      '[model]',
+      'a .pxi.png or .gguf file or URL (any file of a set; default: Pixie, which comes with pixel-llm)',
+    )
     .argument('[prompt]', 'the text to continue, or the question with --chat or --system')
     .option('--prompt <text>', 'the prompt, as an option')
     .option(
@@ -86,15 +91,8 @@ async function run(
   flags: RunFlags,
   context: CommandContext,
 ): Promise<void> {
-  if (path === undefined) {
-    throw new PixelError(
-      'bad-argument',
-      'run needs a model: pixel-llm run MODEL.pxi.png "Once upon a time" ' +
-        '(without a model at hand, "pixel-llm make-model --shape toy toy.gguf" makes a small random one).',
-    );
-  }
   const text = await choosePrompt(argument, flags, context.signal);
-  await using model = await loadForCommand(path, flags, context);
+  await using model = await loadForCommand(path ?? (await shippedModel()), flags, context);
   using session = model.createSession();
   const { generation, pieces, first } = await context.withProgress(async (onProgress) => {
     const options = { ...generateOptions(flags), signal: context.signal, onProgress };
@@ -116,7 +114,8 @@ async function choosePrompt(argument: string | undefined, { prompt }: RunFlags, 
   if (process.stdin.isTTY) {
     throw new PixelError(
       'bad-argument',
-      'run needs a prompt: pixel-llm run MODEL "Once upon a time", or text on stdin.',
+      'run needs a prompt: pixel-llm run MODEL "Once upon a time", or text on stdin; pixel-llm run --prompt "Once there was a" ' +
+        'takes the small model that comes with pixel-llm.',
     );
   }
   const text = (await readStandardText(signal)).replace(/\r?\n$/, '');
