@@ -1,22 +1,33 @@
 /** `pixel-llm corpus`: text to learn from, made by programs that know what is right. */
-import { Argument, InvalidArgumentError } from 'commander';
+import { Argument, InvalidArgumentError, Option } from 'commander';
 import type { ByteSink } from '../core/byte-sink.ts';
-import { throwIfAborted } from '../core/errors.ts';
+import { PixelError, throwIfAborted } from '../core/errors.ts';
 import { openFileByteSink } from '../core/node.ts';
 import { writeDocs } from '../train/corpora/docs.ts';
 import { SPATIAL_KINDS, type SpatialKind, writeSpatial } from '../train/corpora/spatial.ts';
 import { judgeStory, writeStory } from '../train/corpora/stories.ts';
+import { PARTS, type Part, withSteps } from '../train/tasks/question.ts';
 import { type CommandContext, type RegisterCommand, wholeNumber } from './command.ts';
+import { openTaskLines, TASK_CORPORA, type TaskCorpus } from './task-lines.ts';
 
-const CORPORA = ['stories', 'spatial', 'docs'] as const;
-type CorpusName = (typeof CORPORA)[number];
+const MADE_CORPORA = ['stories', 'spatial', 'docs'] as const;
+const CORPORA = [...MADE_CORPORA, ...TASK_CORPORA];
+type MadeCorpus = (typeof MADE_CORPORA)[number];
+type CorpusName = MadeCorpus | TaskCorpus;
+
+/** Lines of a made corpus unless --count says otherwise; of a task's files, all there are. */
+const DEFAULT_COUNT = 1000;
 
 interface CorpusFlags {
   seed: number;
-  count: number;
+  count?: number;
   first: number;
+  from?: string[];
+  part: Part;
+  vary?: boolean;
   kind?: SpatialKind;
   heldOut?: boolean;
+  steps?: boolean;
   out?: string;
 }
 
@@ -25,14 +36,18 @@ const PIECE_LINES = 2000;
 
 const EXAMPLES = `
 Every line is one JSON object. stories: {"text"}. spatial: {"prompt", "completion", "kind", "hops"}.
-docs: {"prompt", "completion"}, questions about Pixel-LLM with its documentation's answers.
+docs: {"prompt", "completion"}, questions about Pixel-LLM with its documentation's answers. babi and stepgame: {"prompt", "completion", "kind"},
+the questions of files in the formats of the bAbI tasks and of StepGame.
 Line number N of a seed is always the same, so --first begins anywhere: keep apart what is learned and what is asked.
 
 Examples:
   pixel-llm corpus stories --count 200000 --out stories.jsonl
   pixel-llm corpus spatial --seed 7 --count 5 --kind path
+  pixel-llm corpus spatial --steps --count 100000 --out spatial.jsonl
   pixel-llm corpus spatial --first 1000000 --count 2000 --out held-out.jsonl
-  pixel-llm corpus docs --held-out --count 500          # in wordings that are never learned`;
+  pixel-llm corpus docs --held-out --count 500          # in wordings that are never learned
+  pixel-llm corpus babi --from qa17_train.txt --part learned --vary --steps --count 100000 --out babi-17.jsonl
+  pixel-llm corpus stepgame --from qa1_train.json qa2_train.json --part learned --vary --steps --count 60000`;
 
 export const registerCorpus: RegisterCommand = (program, context) => {
   program
@@ -43,10 +58,21 @@ export const registerCorpus: RegisterCommand = (program, context) => {
     )
     .addArgument(new Argument('<name>', 'which corpus').choices(CORPORA))
     .option('--seed <n>', 'another seed gives other lines', wholeNumber(0), 1)
-    .option('--count <n>', 'how many lines', wholeNumber(1, 100_000_000), 1000)
+    .option('--count <n>', `how many lines (default: ${DEFAULT_COUNT}; of files all)`, wholeNumber(1, 100_000_000))
     .option('--first <n>', 'the number of the first line', wholeNumber(0), 0)
     .option('--kind <kind>', `spatial: only one kind (${SPATIAL_KINDS.join(', ')})`, spatialKind)
+    .option('--steps', 'spatial, babi, stepgame: answers with what to write down on the way to them')
     .option('--held-out', 'docs: only wordings that are otherwise never used')
+    .option('--from <files...>', "babi, stepgame: files in the task's own format")
+    .addOption(
+      new Option('--part <part>', 'babi, stepgame: a tenth of the distinct stories is held out')
+        .choices(PARTS)
+        .default('all'),
+    )
+    .option(
+      '--vary',
+      'babi, stepgame: lines without end, with names exchanged and (babi) directions turned and mirrored',
+    )
     .option('--out <file.jsonl>', 'the file to write (default: stdout)')
     .addHelpText('after', EXAMPLES)
     .action((name: CorpusName, flags: CorpusFlags) => corpus(name, flags, context));
@@ -54,15 +80,16 @@ export const registerCorpus: RegisterCommand = (program, context) => {
 
 async function corpus(name: CorpusName, flags: CorpusFlags, context: CommandContext): Promise<void> {
   const statistics = new Statistics();
+  const { count: total, line } = await linesOf(name, flags, statistics, context);
   const sink = flags.out === undefined ? undefined : await openFileByteSink(flags.out);
   try {
     await context.withProgress(async (onProgress) => {
-      for (let done = 0; done < flags.count; done += PIECE_LINES) {
+      for (let done = 0; done < total; done += PIECE_LINES) {
         throwIfAborted(context.signal);
-        const count = Math.min(PIECE_LINES, flags.count - done);
-        const lines = Array.from({ length: count }, (_, i) => lineOf(name, flags, flags.first + done + i, statistics));
+        const count = Math.min(PIECE_LINES, total - done);
+        const lines = Array.from({ length: count }, (_, i) => line(flags.first + done + i));
         await write(sink, `${lines.join('\n')}\n`, context);
-        onProgress({ phase: 'writing', done: done + count, total: flags.count, unit: 'lines' });
+        onProgress({ phase: 'writing', done: done + count, total, unit: 'lines' });
       }
     });
     await sink?.commit();
@@ -73,9 +100,41 @@ async function corpus(name: CorpusName, flags: CorpusFlags, context: CommandCont
   for (const line of statistics.lines()) context.note(line);
 }
 
-function lineOf(
+interface Lines {
+  readonly count: number;
+  line(example: number): string;
+}
+
+async function linesOf(
   name: CorpusName,
-  { seed, kind, heldOut }: CorpusFlags,
+  flags: CorpusFlags,
+  statistics: Statistics,
+  { signal }: CommandContext,
+): Promise<Lines> {
+  const { seed, first, from = [], part, vary = false, steps = false, count } = flags;
+  if (name !== 'babi' && name !== 'stepgame') {
+    if (from.length > 0 || vary)
+      throw new PixelError('bad-argument', `corpus ${name} is made, not read: leave out --from and --vary.`);
+    return { count: count ?? DEFAULT_COUNT, line: (example) => madeLine(name, flags, example, statistics) };
+  }
+  const task = await openTaskLines(name, { from, part, seed, vary, steps, signal });
+  const left = vary ? Infinity : Math.max(0, task.count - first);
+  const lines = Math.min(count ?? (vary ? task.count : left), left);
+  if (lines === 0)
+    throw new PixelError('bad-argument', `The files have ${task.count} questions in this part: none from ${first} on.`);
+  return {
+    count: lines,
+    line(example) {
+      const made = task.line(example);
+      statistics.count(made.kind, made.prompt.length + made.completion.length + 1);
+      return JSON.stringify(made);
+    },
+  };
+}
+
+function madeLine(
+  name: MadeCorpus,
+  { seed, kind, heldOut, steps }: CorpusFlags,
   example: number,
   statistics: Statistics,
 ): string {
@@ -91,9 +150,10 @@ function lineOf(
     statistics.count('question', made.prompt.length + made.completion.length + 1);
     return JSON.stringify(made);
   }
-  const made = writeSpatial(seed, example, kind);
-  statistics.count(made.kind, made.prompt.length + made.completion.length + 1);
-  return JSON.stringify(made);
+  const { steps: written, ...made } = writeSpatial(seed, example, kind);
+  const completion = steps ? withSteps(written, made.completion) : made.completion;
+  statistics.count(made.kind, made.prompt.length + completion.length + 1);
+  return JSON.stringify({ ...made, completion });
 }
 
 async function write(sink: ByteSink | undefined, text: string, context: CommandContext): Promise<void> {

@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { type DeviceName, KV_TYPES, type KvType } from '../backends/types.ts';
 import type { GenerateOptions } from '../engine/generation.ts';
+import type { LoadModelOptions } from '../engine/load-model.ts';
 import type { Model } from '../engine/model.ts';
 import { loadModel } from '../engine/node.ts';
 import { type CommandContext, decimalNumber, wholeNumber } from './command.ts';
@@ -70,12 +71,20 @@ export function samplingOptions(flags: SamplingFlags): GenerateOptions {
 }
 
 /** Loads the model, from the cache if it is a URL, and says on stderr what it is. */
-export async function loadForCommand(given: string, flags: DeviceFlags, context: CommandContext): Promise<Model> {
+export async function loadForCommand(
+  given: string,
+  flags: DeviceFlags,
+  context: CommandContext,
+  { sequences }: Pick<LoadModelOptions, 'sequences'> = {},
+): Promise<Model> {
   const { device, threads, kvType, gpuAdapter, context: contextLength, cache } = flags;
   const path = cache ? await pulledModel(given, context) : given;
   const begun = performance.now();
   const model = await context.withProgress((onProgress, onNote) =>
-    loadModel(path, { device, threads, kvType, gpuAdapter, contextLength, signal: context.signal, onProgress, onNote }),
+    loadModel(path, {
+      ...{ device, threads, kvType, gpuAdapter, contextLength, sequences },
+      ...{ signal: context.signal, onProgress, onNote },
+    }),
   );
   const seconds = ((performance.now() - begun) / 1000).toFixed(2);
   context.note(

@@ -12,6 +12,7 @@ import { registerConvert } from './convert.ts';
 import { registerCorpus } from './corpus.ts';
 import { registerDevices } from './devices.ts';
 import { registerEmbed } from './embed.ts';
+import { registerEval } from './eval.ts';
 import { registerFs } from './fs.ts';
 import { registerInspect } from './inspect.ts';
 import { registerMakeModel } from './make-model.ts';
@@ -40,6 +41,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerMakeModel,
   registerCorpus,
   registerTrain,
+  registerEval,
 ];
 
 const GETTING_STARTED = `

@@ -16,6 +16,11 @@ export interface NewModelShape {
   readonly kvHeads: number;
   readonly hidden: number;
   readonly contextLength: number;
+  /**
+   * Base of the rotary positions. Default 10000, for long contexts; narrow heads have few frequencies, and short texts use only the fast ones, so
+   * that a base near the context's length serves them better.
+   */
+  readonly ropeBase?: number | undefined;
 }
 
 const EPSILON = 1e-5;
@@ -72,6 +77,7 @@ function llamaMetadata(shape: NewModelShape, vocab: number): [string, MetadataVa
     ['llama.attention.head_count', whole(shape.heads)],
     ['llama.attention.head_count_kv', whole(shape.kvHeads)],
     ['llama.rope.dimension_count', whole(shape.dim / shape.heads)],
+    ['llama.rope.freq_base', { type: 'float32', value: shape.ropeBase ?? 10_000 }],
     ['llama.attention.layer_norm_rms_epsilon', { type: 'float32', value: EPSILON }],
     ['llama.vocab_size', whole(vocab)],
     ['general.file_type', whole(0)],

@@ -15,6 +15,7 @@ const shapeSchema = z
     kvHeads: count,
     hidden: count.max(LIMITS.modelWidth),
     contextLength: count.max(LIMITS.contextLength),
+    ropeBase: z.number().gt(1).max(1e9).optional(),
   })
   .refine(({ dim, heads }) => (dim / heads) % 2 === 0, {
     message: 'dim must be an even multiple of heads',
@@ -47,6 +48,8 @@ export interface Recipe {
   finalShare: number;
   /** Default 0.1. */
   weightDecay: number;
+  /** AdamW's memory of squares: the share that a step keeps. Default 0.95. */
+  beta2: number;
   /** Default 1. */
   clipNorm: number;
   /** Default 1. */
@@ -69,6 +72,7 @@ const recipeSchema: z.ZodType<Recipe> = z.strictObject({
   warmUpSteps: z.int().min(0).default(100),
   finalShare: z.number().min(0).max(1).default(0.05),
   weightDecay: z.number().min(0).default(0.1),
+  beta2: z.number().gt(0).lt(1).default(0.95),
   clipNorm: z.number().positive().default(1),
   seed: z.int().min(0).default(1),
   measureEvery: count.default(250),

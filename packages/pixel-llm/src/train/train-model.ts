@@ -59,7 +59,7 @@ export async function trainModel({
     const trainer = new Trainer(executor, state ?? { weights: await trainedWeights(executor, base) }, {
       schedule: { ...recipe, peak: recipe.learningRate },
       clipNorm: recipe.clipNorm,
-      adamW: { weightDecay: recipe.weightDecay },
+      adamW: { weightDecay: recipe.weightDecay, beta2: recipe.beta2 },
     });
     await trainer.restore();
     const measured = lessons.heldOutBatches(MEASURED);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { withoutSteps, withSteps } from '../tasks/question.ts';
 import { solveSpatial } from './solve-spatial.ts';
-import { SPATIAL_KINDS, writeSpatial } from './spatial.ts';
+import { DIRECTIONS, SPATIAL_KINDS, type SpatialKind, writeSpatial } from './spatial.ts';
 
 for (const kind of SPATIAL_KINDS) {
   test(`every ${kind} question has one answer, which a search from its text finds`, () => {
@@ -12,6 +13,41 @@ for (const kind of SPATIAL_KINDS) {
     }
   });
 }
+
+test('steps lead from thing to thing, each told by one of the facts, and end in the answer', () => {
+  const stepsOf = (kind: SpatialKind): string[] =>
+    Array.from({ length: 300 }, (_, example) => {
+      const made = writeSpatial(11, example, kind);
+      assert.equal(withoutSteps(withSteps(made.steps, made.completion)), made.completion);
+      assert.equal(withoutSteps(made.completion), made.completion);
+      return `${made.prompt}|${made.steps}|${made.completion}`;
+    });
+  for (const line of stepsOf('relation')) {
+    const [prompt = '', steps = ''] = line.split('|');
+    const things = steps.split(', ').map((step) => step.split(' ') as [string, string, string]);
+    assert.deepEqual(things[0]?.slice(1), ['0', '0']);
+    for (const [i, [thing, x, y]] of things.entries()) {
+      if (i === 0) continue;
+      const [before, bx, by] = things[i - 1]!;
+      const told = solveSpatial(`${prompt.replace(/Where is.*/, '')}Where is the ${thing} from the ${before}?`);
+      const step = DIRECTIONS.find(({ words }) => words.replace(/ of$/, '') === told)!;
+      assert.deepEqual([Number(x) - Number(bx), Number(y) - Number(by)], [step.x, step.y], line);
+    }
+  }
+  for (const line of stepsOf('path')) {
+    const [prompt = '', steps = '', answer = ''] = line.split('|');
+    const [, from, to] = /from the (\w+) to the (\w+)\?/.exec(prompt)!;
+    const towards = new Map(steps.split(', ').map((step) => [step.split(' ')[0]!, step.split(' ').slice(1)]));
+    const words: string[] = [];
+    for (let room = from!; room !== to; room = towards.get(room)![1]!) words.push(towards.get(room)![0]!);
+    assert.equal(words.join(', '), answer);
+  }
+  for (const line of stepsOf('containment')) {
+    const [prompt = '', steps = '', answer] = line.split('|');
+    const [, holder] = /in the (\w+)\?$/.exec(prompt)!;
+    assert.equal(steps.split(' in ').at(-1) === holder ? 'yes' : 'no', answer);
+  }
+});
 
 test('an example is a function of seed and number, and kinds take turns', () => {
   assert.deepEqual(writeSpatial(1, 8), writeSpatial(1, 8));

@@ -15,6 +15,8 @@ export interface SpatialExample {
   /** Facts, then the question. */
   readonly prompt: string;
   readonly completion: string;
+  /** What to write down on the way to the answer: things found one after another, each from the one before. */
+  readonly steps: string;
 }
 
 /** Eight directions and none, by the signs of x (to the right) and y (up). */
@@ -92,6 +94,7 @@ function relation(draw: Draw): Omit<SpatialExample, 'kind'> {
     hops,
     prompt: `${draw.shuffled(facts).join(' ')} Where is the ${chain[hops]} from the ${chain[0]}?`,
     completion: answer.words.replace(/ of$/, ''),
+    steps: chain.map((thing, i) => `${thing} ${at[i]!.x} ${at[i]!.y}`).join(', '),
   };
 }
 
@@ -105,7 +108,7 @@ function factOf(thing: string, from: string, step: { x: number; y: number }, fro
 /** Rooms that grow as a tree on a grid, so that there is one way between two of them. */
 function path(draw: Draw): Omit<SpatialExample, 'kind'> {
   const rooms = draw.some(ROOMS, 4 + draw.below(6));
-  const places: { x: number; y: number; parent: number; way: (typeof COMPASS)[number] | undefined }[] = [
+  const places: { x: number; y: number; parent: number; way: Way | undefined }[] = [
     { x: 0, y: 0, parent: -1, way: undefined },
   ];
   while (places.length < rooms.length) {
@@ -114,30 +117,55 @@ function path(draw: Draw): Omit<SpatialExample, 'kind'> {
     const [x, y] = [places[parent]!.x + way.x, places[parent]!.y + way.y];
     if (!places.some((place) => place.x === x && place.y === y)) places.push({ x, y, parent, way });
   }
-  const facts = places.slice(1).map(({ parent, way }, i) => {
-    const [room, other] = [rooms[i + 1]!, rooms[parent]!];
-    if (draw.below(2) === 0) return `The ${room} is ${way!.word} of the ${other}.`;
-    return `The ${other} is ${opposite(way!).word} of the ${room}.`;
-  });
+  const doors = draw.shuffled(
+    places.slice(1).map(({ parent, way }, i): Door => {
+      const [room, other] = [rooms[i + 1]!, rooms[parent]!];
+      return draw.below(2) === 0 ? { room, way: way!, from: other } : { room: other, way: opposite(way!), from: room };
+    }),
+  );
+  const facts = doors.map((door) => `The ${door.room} is ${door.way.word} of the ${door.from}.`);
   const [from, to] = draw.some([...places.keys()], 2) as [number, number];
   const ways = wayBetween(places, from, to);
   return {
     hops: ways.length,
-    prompt: `${draw.shuffled(facts).join(' ')} How do you go from the ${rooms[from]} to the ${rooms[to]}?`,
+    prompt: `${facts.join(' ')} How do you go from the ${rooms[from]} to the ${rooms[to]}?`,
     completion: ways.map(({ word }) => word).join(', '),
+    steps: searchBack(doors, rooms[from]!, rooms[to]!).join(', '),
   };
 }
 
-function opposite({ x, y }: { x: number; y: number }): (typeof COMPASS)[number] {
+type Way = (typeof COMPASS)[number];
+
+/** `room` is `way` of `from`. */
+interface Door {
+  readonly room: string;
+  readonly way: Way;
+  readonly from: string;
+}
+
+/** Room after room from the end, nearest first, each with the way that leads towards the end, until the start is found. */
+function searchBack(doors: readonly Door[], start: string, end: string): string[] {
+  const steps: string[] = [];
+  const found = [end];
+  for (const place of found) {
+    for (const { room, way, from } of doors) {
+      if (found.includes(start)) return steps;
+      if (room !== place && from !== place) continue;
+      const next = room === place ? from : room;
+      if (found.includes(next)) continue;
+      found.push(next);
+      steps.push(`${next} ${(room === place ? way : opposite(way)).word} ${place}`);
+    }
+  }
+  return steps;
+}
+
+function opposite({ x, y }: { x: number; y: number }): Way {
   return COMPASS.find((way) => way.x === -x && way.y === -y)!;
 }
 
 /** Up from both rooms to where their ways to the first room meet. */
-function wayBetween(
-  places: readonly { parent: number; way: (typeof COMPASS)[number] | undefined }[],
-  from: number,
-  to: number,
-): (typeof COMPASS)[number][] {
+function wayBetween(places: readonly { parent: number; way: Way | undefined }[], from: number, to: number): Way[] {
   const up = (room: number): number[] => (room < 0 ? [] : [room, ...up(places[room]!.parent)]);
   const [start, end] = [up(from), up(to)];
   const meet = start.find((room) => end.includes(room))!;
@@ -163,6 +191,8 @@ function containment(draw: Draw): Omit<SpatialExample, 'kind'> {
     hops: isIn ? asked : depth,
     prompt: `${draw.shuffled(facts).join(' ')} Is the ${thing} in the ${holder}?`,
     completion: isIn ? 'yes' : 'no',
+    // Outwards, until what is asked for is there or nothing is around any more.
+    steps: chain.slice(0, (isIn ? asked : depth) + 1).join(' in '),
   };
 }
 
@@ -181,6 +211,8 @@ function size(draw: Draw): Omit<SpatialExample, 'kind'> {
     hops: Math.abs(a - b),
     prompt: `${draw.shuffled(facts).join(' ')} Is the ${things[a]} ${word} than the ${things[b]}?`,
     completion: a > b === (word === 'larger') ? 'yes' : 'no',
+    // Larger and larger from what is asked about, until the other is there or nothing is larger.
+    steps: things.slice(a, (a < b ? b : things.length) + 1).join(' < '),
   };
 }
 
@@ -197,19 +229,33 @@ function coordinates(draw: Draw): Omit<SpatialExample, 'kind'> {
   const [from, to] = [points[a]!, points[b]!];
   const kind = draw.pick(COORDINATE_QUESTIONS);
   const asked = {
-    at: { question: `What is at (${from.x}, ${from.y})?`, answer: `the ${things[a]}` },
-    where: { question: `Where is the ${things[a]}?`, answer: `(${from.x}, ${from.y})` },
-    right: { question: `Is the ${things[a]} further right than the ${things[b]}?`, answer: yesNo(from.x > to.x) },
-    higher: { question: `Is the ${things[a]} higher than the ${things[b]}?`, answer: yesNo(from.y > to.y) },
+    at: { question: `What is at (${from.x}, ${from.y})?`, answer: `the ${things[a]}`, steps: things[a]! },
+    where: {
+      question: `Where is the ${things[a]}?`,
+      answer: `(${from.x}, ${from.y})`,
+      steps: `${from.x} ${from.y}`,
+    },
+    right: {
+      question: `Is the ${things[a]} further right than the ${things[b]}?`,
+      answer: yesNo(from.x > to.x),
+      steps: `${from.x} and ${to.x}`,
+    },
+    higher: {
+      question: `Is the ${things[a]} higher than the ${things[b]}?`,
+      answer: yesNo(from.y > to.y),
+      steps: `${from.y} and ${to.y}`,
+    },
     steps: {
       question: `How many steps is it from the ${things[a]} to the ${things[b]}?`,
       answer: String(Math.abs(from.x - to.x) + Math.abs(from.y - to.y)),
+      steps: `${from.x} and ${to.x} ${Math.abs(from.x - to.x)}, ${from.y} and ${to.y} ${Math.abs(from.y - to.y)}`,
     },
   }[kind];
   return {
     hops: kind === 'at' || kind === 'where' ? 1 : 2,
     prompt: `${draw.shuffled(facts).join(' ')} ${asked.question}`,
     completion: asked.answer,
+    steps: asked.steps,
   };
 }
 
@@ -234,6 +280,8 @@ function region(draw: Draw): Omit<SpatialExample, 'kind'> {
     hops: 1,
     prompt: `${draw.shuffled(facts).join(' ')} Which region holds (${px}, ${py})?`,
     completion: isInside ? name : 'none',
+    // The one whose columns hold the point; whether its rows do is the answer.
+    steps: `${name} ${left} ${px} ${right}, ${bottom} ${py} ${top}`,
   };
 }
 

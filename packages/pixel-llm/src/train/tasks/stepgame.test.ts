@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { golden, goldenTest } from '../../../test/goldens.ts';
+import { choiceSource } from '../../core/random.ts';
+import { partOf, promptOf } from './question.ts';
+import { parseStepgame, renamed, SentenceForms } from './stepgame.ts';
+
+/** In the format's form, in words of our own. */
+const FILE = JSON.stringify({
+  0: { story: ['P floats over Q.'], question: 'What is the relation of the agent P to the agent Q?', label: 'above' },
+  1: { story: ['P floats over Q.'], question: 'What is the relation of the agent Q to the agent P?', label: 'below' },
+  2: { story: ['R floats over S.'], question: 'What is the relation of the agent R to the agent S?', label: 'left' },
+  3: { story: ['T waits west of U.'], question: 'What is the relation of the agent U to the agent T?', label: 'right' },
+  4: {
+    story: ['V floats over W.', 'W waits west of Z.'],
+    question: 'What is the relation of the agent V to the agent Z?',
+    label: 'upper-left',
+  },
+  5: {
+    story: ['V floats over W.', 'W waits west of Z.'],
+    question: 'What is the relation of the agent Z to the agent V?',
+    label: 'right',
+  },
+});
+
+test('what a form of sentence says is learned by majority, and steps come of it', () => {
+  const questions = parseStepgame('game.json', FILE);
+  const forms = new SentenceForms(questions);
+  assert.equal(forms.size, 2);
+  assert.deepEqual(
+    questions.map((question) => forms.answerWithSteps(question)),
+    [
+      'Q 0 0, P 0 1: above',
+      'P 0 0, Q 0 -1: below',
+      // A label that contradicts its form stays, without steps.
+      'left',
+      'T 0 0, U 1 0: right',
+      'Z 0 0, W -1 0, V -1 1: upper-left',
+      'right',
+    ],
+  );
+  assert.deepEqual([...new Set(questions.map(({ kind }) => kind))], ['k = 1', 'k = 2']);
+});
+
+test('letters are exchanged alike in story and question', () => {
+  const [, , , , question] = parseStepgame('game.json', FILE);
+  const forms = new SentenceForms(parseStepgame('game.json', FILE));
+  for (let example = 0; example < 50; example++) {
+    const other = renamed(question!, choiceSource(1, example));
+    assert.equal(other.answer, 'upper-left');
+    assert.match(forms.answerWithSteps(other), /^. 0 0, . -1 0, . -1 1: upper-left$/);
+    assert.ok(promptOf(other).endsWith('?'));
+  }
+});
+
+goldenTest('forms learned from the learned part agree with nearly all labels of the part that is held out', () => {
+  const [one, two] = [1, 2].map((k) =>
+    parseStepgame(`clean ${k}`, readFileSync(golden(`spatial/clean_qa${k}_train.json`), 'utf8')),
+  );
+  const forms = new SentenceForms(partOf(one!, 'learned'));
+  for (const questions of [one!, two!]) {
+    const heldOut = partOf(questions, 'held-out');
+    const agreeing = heldOut.filter((question) => forms.answerWithSteps(question).includes(':'));
+    assert.ok(agreeing.length > 0.96 * heldOut.length, `${agreeing.length} of ${heldOut.length}`);
+  }
+});
+
+test('a file of another form is refused, with the place', () => {
+  assert.throws(() => parseStepgame('x.json', '{'), { code: 'bad-data', message: /x\.json is not JSON/ });
+  assert.throws(() => parseStepgame('x.json', '{}'), { code: 'bad-data' });
+  assert.throws(() => parseStepgame('x.json', '{"7": {"story": [], "question": "?", "label": "left"}}'), {
+    code: 'bad-data',
+    message: /7\.story/,
+  });
+});

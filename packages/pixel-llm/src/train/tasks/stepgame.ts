@@ -1,0 +1,151 @@
+/**
+ * The format of StepGame (Shi, Zhang and Lipani, AAAI 2022): an object of examples, each with the sentences of its story, the question, and the
+ * label, one of nine relations. Names are single capital letters.
+ */
+import { z } from 'zod';
+import { PixelError } from '../../core/errors.ts';
+import { type Question, withSteps } from './question.ts';
+
+const fileSchema = z.record(
+  z.string(),
+  z.object({ story: z.array(z.string()).min(1), question: z.string(), label: z.string().min(1) }),
+);
+
+/** Labels, and where they lead: x to the right, y upwards. */
+const RELATIONS: readonly { readonly label: string; readonly x: number; readonly y: number }[] = [
+  { label: 'left', x: -1, y: 0 },
+  { label: 'right', x: 1, y: 0 },
+  { label: 'above', x: 0, y: 1 },
+  { label: 'below', x: 0, y: -1 },
+  { label: 'upper-left', x: -1, y: 1 },
+  { label: 'upper-right', x: 1, y: 1 },
+  { label: 'lower-left', x: -1, y: -1 },
+  { label: 'lower-right', x: 1, y: -1 },
+  { label: 'overlap', x: 0, y: 0 },
+];
+const NAME = /\b[A-Z]\b/g;
+const ASKED = /\bagent ([A-Z]) to the agent ([A-Z])\b/;
+
+/** A question, and the sentences of its story one by one. */
+export interface StepgameQuestion extends Question {
+  readonly sentences: readonly string[];
+}
+
+/** Throws `bad-data`, naming the example. */
+export function parseStepgame(name: string, content: string): StepgameQuestion[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(content);
+  } catch (cause) {
+    throw new PixelError('bad-data', `${name} is not JSON: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
+  }
+  const parsed = fileSchema.safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new PixelError('bad-data', `${name}: ${issue?.path.join('.') || 'the file'}: ${issue?.message}`);
+  }
+  const questions = Object.values(parsed.data).map(({ story, question, label }) => {
+    return { story: story.join(' '), sentences: story, question, answer: label, kind: `k = ${story.length}` };
+  });
+  if (questions.length === 0) throw new PixelError('bad-data', `${name} has no examples.`);
+  return questions;
+}
+
+interface Link {
+  readonly thing: string;
+  readonly from: string;
+  readonly x: number;
+  readonly y: number;
+}
+
+/**
+ * What each form of a sentence says, as the questions with one sentence show it: "1 is above 2." is answered `above` by most. So steps need no
+ * grammar but the data themselves.
+ */
+export class SentenceForms {
+  readonly #meanings = new Map<string, { readonly x: number; readonly y: number }>();
+
+  /** Learns from the questions that have one sentence. */
+  constructor(questions: readonly StepgameQuestion[]) {
+    const votes = new Map<string, Map<string, number>>();
+    for (const { sentences, question, answer } of questions) {
+      const [, thing, from] = ASKED.exec(question) ?? [];
+      const form = sentences.length === 1 ? formOf(sentences[0]!) : undefined;
+      const relation = RELATIONS.find(({ label }) => label === answer);
+      if (!form || !relation || !thing || !from || !form.names.includes(thing) || !form.names.includes(from)) continue;
+      const sign = form.names[0] === thing ? 1 : -1;
+      const counts = votes.get(form.text) ?? new Map<string, number>();
+      const key = `${sign * relation.x} ${sign * relation.y}`;
+      votes.set(form.text, counts.set(key, (counts.get(key) ?? 0) + 1));
+    }
+    for (const [text, counts] of votes) {
+      const [most = ''] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? [];
+      const [x = 0, y = 0] = most.split(' ').map(Number);
+      this.#meanings.set(text, { x, y });
+    }
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#meanings.size;
+  }
+
+  /** The answer behind the places on the way to it; the answer alone where a form is unknown, or the way contradicts the label. */
+  answerWithSteps({ sentences, question, answer }: StepgameQuestion): string {
+    const [, thing = '', from = ''] = ASKED.exec(question) ?? [];
+    const links = sentences.flatMap((sentence) => this.#link(sentence) ?? []);
+    const way = links.length === sentences.length ? wayBetween(links, from, thing) : undefined;
+    const end = way?.at(-1);
+    const relation = RELATIONS.find(({ x, y }) => x === Math.sign(end?.x ?? 9) && y === Math.sign(end?.y ?? 9));
+    if (!way || relation?.label !== answer) return answer;
+    return withSteps(way.map(({ name, x, y }) => `${name} ${x} ${y}`).join(', '), answer);
+  }
+
+  #link(sentence: string): Link | undefined {
+    const form = formOf(sentence);
+    const meaning = form && this.#meanings.get(form.text);
+    return form && meaning && { thing: form.names[0], from: form.names[1], ...meaning };
+  }
+}
+
+/** A sentence with its two names numbered as they come, or undefined for one with fewer or more. */
+function formOf(sentence: string): { readonly text: string; readonly names: readonly [string, string] } | undefined {
+  const [first, second, ...more] = new Set(sentence.match(NAME));
+  if (!first || !second || more.length > 0) return undefined;
+  return { text: sentence.replace(NAME, (name) => (name === first ? '1' : '2')), names: [first, second] };
+}
+
+interface Place {
+  readonly name: string;
+  readonly x: number;
+  readonly y: number;
+}
+
+function wayBetween(links: readonly Link[], start: string, end: string): Place[] | undefined {
+  const ways = new Map<string, Place[]>([[start, [{ name: start, x: 0, y: 0 }]]]);
+  for (const [place, way] of ways) {
+    const { x, y } = way.at(-1)!;
+    for (const link of links) {
+      const [to, sign] = link.from === place ? [link.thing, 1] : link.thing === place ? [link.from, -1] : ['', 0];
+      if (to === '' || ways.has(to)) continue;
+      ways.set(to, [...way, { name: to, x: x + sign * link.x, y: y + sign * link.y }]);
+    }
+  }
+  return ways.get(end);
+}
+
+/** The question with its letters exchanged for others, alike everywhere. `below` gives whole numbers below a bound. */
+export function renamed(asked: StepgameQuestion, below: (bound: number) => number): StepgameQuestion {
+  const left = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
+  const names = new Map<string, string>();
+  const rename = (text: string): string =>
+    text.replace(NAME, (name) => {
+      const known = names.get(name) ?? left.splice(below(left.length), 1)[0]!;
+      names.set(name, known);
+      return known;
+    });
+  const sentences = asked.sentences.map(rename);
+  return { ...asked, sentences, story: sentences.join(' '), question: rename(asked.question) };
+}
