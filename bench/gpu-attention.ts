@@ -26,7 +26,7 @@ const TOKENS = Number(options.tokens);
 const PAGE_TOKENS = 64;
 const SHAPES = [
   { name: 'qwen2.5-7b', heads: 28, kvHeads: 4, headDim: 128 },
-  { name: 'TinyLlama-like, every head its own keys', heads: 8, kvHeads: 8, headDim: 64 },
+  { name: '8 heads of 64, each with keys of its own', heads: 8, kvHeads: 8, headDim: 64 },
 ];
 
 const device = await GpuDevice.open(await chooseAdapter(options.adapter));
