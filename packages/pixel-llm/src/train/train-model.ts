@@ -1,14 +1,14 @@
 /** A whole training: from a recipe, data and perhaps a checkpoint to a model, step by step, with somebody watching. */
-import type { LoadTraining, TrainingExecutor } from '../backends/training-types.ts';
+import type { LoadTraining } from '../backends/training-types.ts';
 import { throwIfAborted } from '../core/errors.ts';
 import { buildProgram } from '../program/build-program.ts';
 import type { WeightSource } from '../pxi/weight-source.ts';
 import { createTokenizer } from '../tokenizer/tokenizer.ts';
-import { readValues } from './checkpoint.ts';
 import { type DataLine, SequenceEncoder } from './data-file.ts';
 import { differentiate } from './differentiate.ts';
 import { Lessons } from './lessons.ts';
 import type { Recipe } from './recipe.ts';
+import { trainedWeights } from './trained-weights.ts';
 import { meanLoss, Trainer, type TrainerState, type TrainingStep } from './trainer.ts';
 
 /** Held-out sequences that are measured at once. */
@@ -78,13 +78,4 @@ export async function trainModel({
   } finally {
     await executor.dispose();
   }
-}
-
-async function trainedWeights(
-  { program }: TrainingExecutor,
-  base: WeightSource,
-): Promise<Map<string, Float32Array<ArrayBuffer>>> {
-  const weights = new Map<string, Float32Array<ArrayBuffer>>();
-  for (const { weight } of program.gradients) weights.set(weight, await readValues(base, weight));
-  return weights;
 }
