@@ -1,6 +1,6 @@
 /** `finetune`, `--adapter` and `merge` as a person uses them: a model learns 200 facts more and keeps the 200 it knew. */
 import assert from 'node:assert/strict';
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -108,7 +108,7 @@ test('stopped and gone on with, an adapter is the same file', async () => {
   assert.deepEqual(await readFile(join(folder, 'pieces.pxi.png')), await readFile(join(folder, 'whole.pxi.png')));
 });
 
-test('another model, another file and a damaged adapter are refused', async () => {
+test('another model, another file and half an adapter are refused', async () => {
   // The same shapes, other weights.
   const refused = async (model: string, adapter: string, status: number, message: RegExp): Promise<void> => {
     for (const words of [
@@ -122,11 +122,9 @@ test('another model, another file and a damaged adapter are refused', async () =
   };
   await refused('trained.pxi.png', 'facts.pxi.png', 2, /was made for the model "colors" with other weights/);
   await refused('base.pxi.png', 'trained.pxi.png', 2, /is no LoRA adapter/);
-  await copyFile(join(folder, 'facts.pxi.png'), join(folder, 'damaged.pxi.png'));
-  const bytes = await readFile(join(folder, 'damaged.pxi.png'));
-  bytes[Math.floor(bytes.length / 2)]! ^= 0xff;
-  await writeFile(join(folder, 'damaged.pxi.png'), bytes);
-  await refused('base.pxi.png', 'damaged.pxi.png', 1, /damaged/);
+  const bytes = await readFile(join(folder, 'facts.pxi.png'));
+  await writeFile(join(folder, 'half.pxi.png'), bytes.subarray(0, bytes.length >> 1));
+  await refused('base.pxi.png', 'half.pxi.png', 1, /was cut short/);
   assert.equal(
     (await run('finetune', 'base.pxi.png', '--data', 'new.jsonl', '--out', 'x.pxi.png', '--targets', 'nothing')).code,
     2,
