@@ -6,6 +6,7 @@
 export { type CompareOptions, compareDevices } from './backends/compare/compare-devices.ts';
 export type { DeviceComparison, OpComparison } from './backends/compare/comparison.ts';
 export { type BackendOptions, type DeviceReport, listDevices, selectBackend } from './backends/select.ts';
+export type { LoadTraining } from './backends/training-types.ts';
 export type {
   Backend,
   Batch,
@@ -81,3 +82,8 @@ export {
 } from './tokenizer/chat-template.ts';
 export type { Detokenizer, DetokenizerOptions } from './tokenizer/detokenizer.ts';
 export { createTokenizer, type EncodeOptions, type Tokenizer } from './tokenizer/tokenizer.ts';
+export { writeTrainedModel } from './train/checkpoint.ts';
+export { newToyMlp } from './train/new-model.ts';
+export { type TokenizerTrainingOptions, trainTokenizer } from './train/tokenizer-training.ts';
+export { type TrainOnSequencesOptions, trainOnSequences } from './train/train-on-sequences.ts';
+export type { TrainingSequence } from './train/training-data.ts';

@@ -1,6 +1,6 @@
 /**
  * Conformance cases of attention: two sequences whose pages lie in no order, their prompts in uneven pieces, mixed in one batch, then one
- * token at a time; windows, soft caps, grouped heads.
+ * token at a time; windows, soft caps, grouped heads. And prompts whose entries stand together, as an engine sends them.
  */
 import type { Batch } from '../src/backends/types.ts';
 import type { AttentionAttributes, Op } from '../src/program/program.ts';
@@ -34,6 +34,15 @@ const MASKS: readonly Pick<AttentionAttributes, 'window' | 'softcap'>[] = [
   { window: 31, softcap: 2 },
 ];
 
+/** Longer than what devices take at once of a prompt, and not a multiple of it. */
+const PROMPT_TOKENS = 70;
+
+const PROMPTS: readonly (Heads & Pick<AttentionAttributes, 'window' | 'softcap'>)[] = [
+  { heads: 4, kvHeads: 2, headDim: 33 },
+  { heads: 3, kvHeads: 1, headDim: 8, window: 31, softcap: 2 },
+  { heads: 2, kvHeads: 2, headDim: 5 },
+];
+
 interface Sequence {
   readonly q: Rows;
   readonly k: Rows;
@@ -41,15 +50,19 @@ interface Sequence {
 }
 
 export function attentionCases(): ConformanceCase[] {
-  return HEADS.flatMap((heads, i) =>
-    MASKS.map((mask, j) => attentionCase({ ...heads, ...mask }, SIZES[(i + j) % 5]!, 600 + 10 * i + j)),
-  );
+  return [
+    ...HEADS.flatMap((heads, i) =>
+      MASKS.map((mask, j) => attentionCase({ ...heads, ...mask }, SIZES[(i + j) % 5]!, 600 + 10 * i + j)),
+    ),
+    ...PROMPTS.map((variant, i) => attentionCase(variant, PROMPT_TOKENS, 650 + i, promptSchedule)),
+  ];
 }
 
 function attentionCase(
   variant: Omit<AttentionAttributes, 'state' | 'scale'>,
   length: number,
   seed: number,
+  scheduleOf: (lengths: readonly number[]) => Entry[][] = schedule,
 ): ConformanceCase {
   const random = seeded(seed);
   const { heads, kvHeads, headDim } = variant;
@@ -65,7 +78,7 @@ function attentionCase(
   const op: Op = { op: 'attention', in: ['q', 'k', 'v'], weights: [], out: 'out', attributes };
   const first = sequences[0]!;
   return {
-    title: `attention ${length} tokens beside another sequence, ${JSON.stringify(variant)}`,
+    title: `attention ${length} tokens ${scheduleOf === schedule ? 'among' : 'before'} another sequence, ${JSON.stringify(variant)}`,
     op: 'attention',
     program: oneOpProgram({
       title: '',
@@ -75,7 +88,9 @@ function attentionCase(
       outShape: ['tokens', heads * headDim],
     }),
     weights: [],
-    steps: schedule(sequences.map(({ q }) => q.length)).map((entries) => stepOf(entries, sequences, pages, attributes)),
+    steps: scheduleOf(sequences.map(({ q }) => q.length)).map((entries) =>
+      stepOf(entries, sequences, pages, attributes),
+    ),
   };
 }
 
@@ -93,6 +108,17 @@ function schedule(lengths: readonly number[]): Entry[][] {
     );
     return entries.length > 0 ? [entries] : [];
   });
+}
+
+/** Most of each prompt, one behind the other; then the rest. */
+function promptSchedule(lengths: readonly number[]): Entry[][] {
+  const pieces = lengths.map((length) => [0, length - 3, length]);
+  return [0, 1].map((piece) =>
+    pieces.flatMap((cuts, sequence) => {
+      const [start = 0, end = 0] = cuts.slice(piece);
+      return Array.from({ length: end - start }, (_, i): Entry => [sequence, start + i]);
+    }),
+  );
 }
 
 /** The sequences take pages in turn, from the last one down. */

@@ -26,6 +26,8 @@ export interface DeviceFlags {
   threads?: number;
   kvType?: KvType;
   gpuAdapter?: string;
+  /** A LoRA adapter: a path. */
+  adapter?: string;
   /** False: a URL is read by ranges, not pulled. */
   cache: boolean;
 }
@@ -60,6 +62,7 @@ export function addDeviceFlags(command: Command): Command {
       ),
     )
     .option('--gpu-adapter <name>', "a part of the GPU adapter's name, software adapters too (default: a real GPU)")
+    .option('--adapter <file>', 'a LoRA adapter of the model, as `finetune` writes it')
     .option('--context <n>', "tokens of prompt and text together (default: the model's, at most 4096)", wholeNumber(1))
     .option('--no-cache', 'read a URL by ranges, and do not pull it into the cache');
 }
@@ -77,12 +80,12 @@ export async function loadForCommand(
   context: CommandContext,
   { sequences }: Pick<LoadModelOptions, 'sequences'> = {},
 ): Promise<Model> {
-  const { device, threads, kvType, gpuAdapter, context: contextLength, cache } = flags;
+  const { device, threads, kvType, gpuAdapter, adapter, context: contextLength, cache } = flags;
   const path = cache ? await pulledModel(given, context) : given;
   const begun = performance.now();
   const model = await context.withProgress((onProgress, onNote) =>
     loadModel(path, {
-      ...{ device, threads, kvType, gpuAdapter, contextLength, sequences },
+      ...{ device, threads, kvType, gpuAdapter, adapter, contextLength, sequences },
       ...{ signal: context.signal, onProgress, onNote },
     }),
   );

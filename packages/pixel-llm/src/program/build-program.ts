@@ -4,11 +4,17 @@ import type { WeightHead } from '../pxi/weight-source.ts';
 import { llama } from './architectures/llama.ts';
 import { qwen2 } from './architectures/qwen2.ts';
 import { qwen3 } from './architectures/qwen3.ts';
+import { toyMlp } from './architectures/toy-mlp.ts';
 import type { ArchitectureInput } from './builder.ts';
-import { readArchitecture, readHyperParameters } from './hyperparameters.ts';
+import { readArchitecture } from './hyperparameters.ts';
 import type { ActivationMode, Program } from './program.ts';
 
-const ARCHITECTURES: Readonly<Record<string, (input: ArchitectureInput) => Program>> = { llama, qwen2, qwen3 };
+const ARCHITECTURES: Readonly<Record<string, (input: ArchitectureInput) => Program>> = {
+  llama,
+  qwen2,
+  qwen3,
+  'toy-mlp': toyMlp,
+};
 
 export interface BuildOptions {
   /** What products with block-quantized weights do with their activations. Default: `f32`. */
@@ -29,7 +35,7 @@ export function buildProgram(head: WeightHead, { activations = 'f32' }: BuildOpt
       `The model's architecture is ${JSON.stringify(architecture)}, which is not supported. Supported are: ${known}.`,
     );
   }
-  const program = build({ parameters: readHyperParameters(head), tensors: head.tensors, activations });
+  const program = build({ head, activations });
   refuseUnusedTensors(head, program);
   return program;
 }

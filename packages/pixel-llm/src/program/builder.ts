@@ -4,7 +4,8 @@
  */
 import { PixelError } from '../core/errors.ts';
 import type { TensorInfo } from '../gguf/head.ts';
-import type { HyperParameters } from './hyperparameters.ts';
+import type { WeightHead } from '../pxi/weight-source.ts';
+import type { CommonParameters } from './hyperparameters.ts';
 import type {
   ActivationMode,
   AttentionAttributes,
@@ -19,8 +20,7 @@ import type {
 
 /** What an architecture's function is given. */
 export interface ArchitectureInput {
-  readonly parameters: HyperParameters;
-  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly head: WeightHead;
   /** `q8`: products with block-quantized weights round their activations to 8 bits. */
   readonly activations: ActivationMode;
 }
@@ -33,8 +33,8 @@ export class ProgramBuilder {
   readonly #state: ProgramState[] = [];
   readonly #ops: Op[] = [];
 
-  constructor({ tensors, activations }: ArchitectureInput) {
-    this.#tensors = tensors;
+  constructor({ head, activations }: ArchitectureInput) {
+    this.#tensors = head.tensors;
     this.#activations = activations;
   }
 
@@ -94,6 +94,11 @@ export class ProgramBuilder {
     return this.#value(out, [this.#leading(inputs[0]), this.#width(inputs[0])]);
   }
 
+  gelu(out: string, x: string): string {
+    this.#ops.push({ op: 'gelu', in: [x], weights: [], out, attributes: {} });
+    return this.#value(out, [this.#leading(x), this.#width(x)]);
+  }
+
   gatedSilu(out: string, gate: string, up: string): string {
     this.#ops.push({ op: 'gatedSilu', in: [gate, up], weights: [], out, attributes: {} });
     return this.#value(out, [this.#leading(gate), this.#width(gate)]);
@@ -109,7 +114,7 @@ export class ProgramBuilder {
     return this.#value(out, ['outputs'], 'i32');
   }
 
-  build({ architecture, vocab, contextLength }: HyperParameters, inputs: string[], outputs: string[]): Program {
+  build({ architecture, vocab, contextLength }: CommonParameters, inputs: string[], outputs: string[]): Program {
     return {
       formatVersion: 1,
       architecture,

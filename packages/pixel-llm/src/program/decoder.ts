@@ -3,7 +3,7 @@
  * The architectures say in what they differ; the order of the ops is the same.
  */
 import { type ArchitectureInput, ProgramBuilder } from './builder.ts';
-import type { HyperParameters } from './hyperparameters.ts';
+import { type HyperParameters, readHyperParameters } from './hyperparameters.ts';
 import type { Program, RopeAttributes } from './program.ts';
 
 /** In what the members of the family differ. Biases are used wherever the model has them. */
@@ -15,7 +15,7 @@ export interface DecoderTraits {
 
 /** Builds the whole Program: embedding, layers, last norm, logits, sampling. */
 export function buildDecoder(input: ArchitectureInput, traits: DecoderTraits): Program {
-  const { parameters } = input;
+  const parameters = readHyperParameters(input.head);
   const { vocab, dim, epsilon } = parameters;
   const builder = new ProgramBuilder(input);
   const tokens = builder.input('tokens');

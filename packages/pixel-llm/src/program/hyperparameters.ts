@@ -11,18 +11,23 @@ import { ArchitectureMetadata } from './architecture-metadata.ts';
 import type { RopeAttributes } from './program.ts';
 import { readRopeScaling } from './rope-scaling.ts';
 
-export interface HyperParameters {
+/** What every language model has, whatever it computes with. */
+export interface CommonParameters {
   readonly architecture: string;
-  readonly layers: number;
-  /** Width of the residual stream. */
+  /** Width of a token's row, and of the residual stream where there is one. */
   readonly dim: number;
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
   /** Width of the feed-forward part. */
   readonly hidden: number;
   readonly vocab: number;
   readonly contextLength: number;
+}
+
+/** A decoder's. */
+export interface HyperParameters extends CommonParameters {
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
   /** Added under the root of every RMS norm. */
   readonly epsilon: number;
   readonly rope: Omit<RopeAttributes, 'pairing'>;
@@ -30,30 +35,39 @@ export interface HyperParameters {
   readonly window?: number;
 }
 
-/** Reads and checks the hyper-parameters. Throws `bad-metadata`, `limit-exceeded`, `unknown-tensor`, `unknown-architecture`. */
+/** Reads and checks what every model has. Throws `bad-metadata`, `limit-exceeded`, `unknown-tensor`. */
+export function readCommonParameters(head: WeightHead): CommonParameters {
+  const architecture = readArchitecture(head);
+  const metadata = new ArchitectureMetadata(head.metadata, architecture);
+  return {
+    architecture,
+    dim: metadata.count('embedding_length', LIMITS.modelWidth),
+    hidden: metadata.count('feed_forward_length', LIMITS.modelWidth),
+    vocab: readVocab(head),
+    contextLength: metadata.count('context_length', LIMITS.contextLength),
+  };
+}
+
+/** Reads and checks the hyper-parameters of a decoder. Throws `bad-metadata`, `limit-exceeded`, `unknown-tensor`, `unknown-architecture`. */
 export function readHyperParameters(head: WeightHead): HyperParameters {
   const architecture = readArchitecture(head);
   const metadata = new ArchitectureMetadata(head.metadata, architecture);
   metadata.refuse('expert_count', 'is a mixture of experts');
-  const dim = metadata.count('embedding_length', LIMITS.modelWidth);
+  const common = readCommonParameters(head);
+  const { dim, contextLength } = common;
   const heads = metadata.count('attention.head_count', LIMITS.modelWidth);
   const kvHeads = metadata.count('attention.head_count_kv', LIMITS.modelWidth, heads);
   const headDim = metadata.count('attention.key_length', LIMITS.modelWidth, dim / heads);
-  const contextLength = metadata.count('context_length', LIMITS.contextLength);
   metadata.require(heads % kvHeads === 0, 'attention.head_count_kv', `divide the ${heads} query heads`);
   const valueDim = metadata.count('attention.value_length', LIMITS.modelWidth, headDim);
   metadata.require(valueDim === headDim, 'attention.value_length', `equal the key length ${headDim}`);
   const window = metadata.window(contextLength);
   return {
-    architecture,
+    ...common,
     layers: metadata.count('block_count', LIMITS.modelLayers),
-    dim,
     heads,
     kvHeads,
     headDim,
-    hidden: metadata.count('feed_forward_length', LIMITS.modelWidth),
-    vocab: readVocab(head),
-    contextLength,
     epsilon: metadata.positive('attention.layer_norm_rms_epsilon'),
     rope: readRope(metadata, headDim, contextLength),
     ...(window === undefined ? {} : { window }),

@@ -3,10 +3,10 @@
  * tied embeddings. A product keeps the size of what goes in (deviation 1 / sqrt(columns)); the 0.02 of large models, in a model 64 wide, leaves
  * attention blind for thousands of steps.
  */
-import { choiceSource } from '../core/random.ts';
 import type { MetadataValue } from '../gguf/head.ts';
 import { type MemoryTensor, memoryWeights } from '../pxi/memory-weights.ts';
 import type { WeightSource } from '../pxi/weight-source.ts';
+import { gaussians } from './gaussians.ts';
 
 export interface NewModelShape {
   readonly name: string;
@@ -24,6 +24,8 @@ export interface NewModelShape {
 }
 
 const EPSILON = 1e-5;
+/** Positions that the toy may take: it sees one token, but texts have a length. */
+const TOY_CONTEXT = 256;
 
 /** `tokenizer`: what trainTokenizer gives. The same seed gives the same weights. */
 export function newModel(
@@ -31,8 +33,7 @@ export function newModel(
   tokenizer: ReadonlyMap<string, MetadataValue>,
   seed: number,
 ): WeightSource {
-  const vocabulary = tokenizer.get('tokenizer.ggml.tokens');
-  const vocab = vocabulary?.type === 'array' ? vocabulary.value.length : 0;
+  const vocab = vocabularySize(tokenizer);
   const { dim, hidden, heads, kvHeads, layers } = shape;
   const kvDim = (dim / heads) * kvHeads;
   const tensors = new Map<string, MemoryTensor>();
@@ -63,9 +64,55 @@ export function newModel(
   return memoryWeights(shape.name, new Map([...llamaMetadata(shape, vocab), ...tokenizer]), tensors);
 }
 
+/**
+ * The toy: tokens of `dim` numbers, one hidden layer, the same table for what comes out (program/architectures/toy-mlp.ts). 8 -> 16 -> 8 unless
+ * said otherwise. The same seed gives the same weights.
+ */
+export function newToyMlp(
+  tokenizer: ReadonlyMap<string, MetadataValue>,
+  {
+    dim = 8,
+    hidden = 16,
+    seed = 1,
+    name = 'toy MLP',
+  }: { dim?: number; hidden?: number; seed?: number; name?: string } = {},
+): WeightSource {
+  const vocab = vocabularySize(tokenizer);
+  const tensors = new Map<string, MemoryTensor>();
+  const matrix = (tensor: string, columns: number, rows: number): void => {
+    const values = gaussians(seed, tensors.size, rows * columns, 1 / Math.sqrt(columns));
+    tensors.set(tensor, { dimensions: [columns, rows], values });
+  };
+  matrix('token_embd.weight', dim, vocab);
+  matrix('blk.0.ffn_up.weight', dim, hidden);
+  tensors.set('blk.0.ffn_up.bias', { dimensions: [hidden], values: new Float32Array(hidden) });
+  matrix('blk.0.ffn_down.weight', hidden, dim);
+  tensors.set('blk.0.ffn_down.bias', { dimensions: [dim], values: new Float32Array(dim) });
+  const metadata: [string, MetadataValue][] = [
+    ['general.architecture', text('toy-mlp')],
+    ['general.type', text('model')],
+    ['general.name', text(name)],
+    ['toy-mlp.context_length', whole(TOY_CONTEXT)],
+    ['toy-mlp.embedding_length', whole(dim)],
+    ['toy-mlp.feed_forward_length', whole(hidden)],
+  ];
+  return memoryWeights(name, new Map([...metadata, ...tokenizer]), tensors);
+}
+
+function vocabularySize(tokenizer: ReadonlyMap<string, MetadataValue>): number {
+  const vocabulary = tokenizer.get('tokenizer.ggml.tokens');
+  return vocabulary?.type === 'array' ? vocabulary.value.length : 0;
+}
+
+function text(value: string): MetadataValue {
+  return { type: 'string', value };
+}
+
+function whole(value: number): MetadataValue {
+  return { type: 'uint32', value };
+}
+
 function llamaMetadata(shape: NewModelShape, vocab: number): [string, MetadataValue][] {
-  const text = (value: string): MetadataValue => ({ type: 'string', value });
-  const whole = (value: number): MetadataValue => ({ type: 'uint32', value });
   return [
     ['general.architecture', text('llama')],
     ['general.type', text('model')],
@@ -82,18 +129,4 @@ function llamaMetadata(shape: NewModelShape, vocab: number): [string, MetadataVa
     ['llama.vocab_size', whole(vocab)],
     ['general.file_type', whole(0)],
   ];
-}
-
-/** Normal numbers by Box and Muller's transformation, two at a time. */
-function gaussians(seed: number, tensor: number, count: number, deviation: number): Float32Array<ArrayBuffer> {
-  const next = choiceSource(seed, tensor);
-  const uniform = (): number => (next(2 ** 32) + 0.5) / 2 ** 32;
-  const values = new Float32Array(count);
-  for (let i = 0; i < count; i += 2) {
-    const radius = deviation * Math.sqrt(-2 * Math.log(uniform()));
-    const angle = 2 * Math.PI * uniform();
-    values[i] = radius * Math.cos(angle);
-    if (i + 1 < count) values[i + 1] = radius * Math.sin(angle);
-  }
-  return values;
 }

@@ -21,6 +21,8 @@ export interface RowsClass {
   readonly rows: number;
   /** Whether entries see so far that attention is worth splitting. */
   readonly isLong: boolean;
+  /** Whether most entries have neighbours of their own sequence, with whom they share keys and values. */
+  readonly isPrompt: boolean;
 }
 
 export interface StageContext {

@@ -5,6 +5,7 @@
 import type { Program } from '../../program/program.ts';
 import type { WeightSource } from '../../pxi/weight-source.ts';
 import type { Batch, LoadOptions } from '../types.ts';
+import { runsOf } from './entry-runs.ts';
 import { BUFFER_USAGE, type GpuDevice } from './gpu-device.ts';
 import { CANDIDATES } from './kernels/sample.ts';
 import { type CacheShape, KvCache } from './kv-cache.ts';
@@ -92,12 +93,13 @@ export class GpuModel {
     this.#inputs.reserve(batch);
     await arena.ready();
     const plan = await this.#planFor(wanted);
-    const sizes = sizesOf(batch);
+    const runs = runsOf(batch);
+    const sizes = { ...sizesOf(batch), runs: runs.length / 2 };
     await plan.prepare(sizes);
     const copies = this.#copiesOf(batch, wanted);
     const bytes = copies.reduce((sum, copy) => sum + copy.bytes, 0);
     const staging = bytes > 0 ? await this.#staging.take(bytes) : undefined;
-    this.#inputs.write(batch, sizes, batch.sampleSlots);
+    this.#inputs.write(batch, sizes, runs);
     const encoder = device.device.createCommandEncoder();
     const copyOut = (name: string, buffer: GPUBuffer): void => {
       const copy = copies.find((candidate) => candidate.name === name);
@@ -111,7 +113,7 @@ export class GpuModel {
 
   /** Dispatches of a decoding step, for one sequence. */
   countDispatches(): number {
-    return this.#fused.countDispatches({ tokens: 1, outputs: 1, context: 1 });
+    return this.#fused.countDispatches({ tokens: 1, outputs: 1, context: 1, runs: 1 });
   }
 
   dispose(): void {
@@ -157,7 +159,7 @@ export class GpuModel {
   }
 }
 
-function sizesOf({ positions, outputEntries }: Batch): PassSizes {
+function sizesOf({ positions, outputEntries }: Batch): Omit<PassSizes, 'runs'> {
   return {
     tokens: positions.length,
     outputs: outputEntries.length,

@@ -34,6 +34,8 @@ export interface PlanParts {
 /** Rows of one pass, and how far its entries see. */
 export interface PassSizes extends Capacity {
   readonly context: number;
+  /** Of entries that follow each other and are of one sequence. */
+  readonly runs: number;
 }
 
 interface Prepared {
@@ -46,6 +48,9 @@ interface Prepared {
 const FEW_ROWS = [1, 2, 4, 8];
 /** Positions beyond which attention is split over the cache: below, joining the parts costs more than it gains. */
 const LONG_CONTEXT = 512;
+/** From so many entries, and so many a run, attention shares keys among entries: fewer leave workgroups too few, or with too little to do. */
+const PROMPT_TOKENS = 32;
+const RUN_TOKENS = 4;
 
 export class Plan {
   readonly #parts: PlanParts;
@@ -96,7 +101,7 @@ export class Plan {
   countDispatches(sizes: PassSizes): number {
     return this.#stages.reduce((sum, stage) => {
       const rows = sizes[stage.leading];
-      return sum + (rows > 0 ? stage.dispatches(classOf(rows, sizes.context)).length : 0);
+      return sum + (rows > 0 ? stage.dispatches(classOf(rows, sizes)).length : 0);
     }, 0);
   }
 
@@ -107,7 +112,7 @@ export class Plan {
     const missing = this.#stages.filter((stage) => sizes[stage.leading] > 0 && !this.#find(stage, sizes));
     await Promise.all(
       missing.map(async (stage) => {
-        const size = classOf(sizes[stage.leading], sizes.context);
+        const size = classOf(sizes[stage.leading], sizes);
         const prepared = await Promise.all(
           stage.dispatches(size).map(async (dispatch): Promise<Prepared> => {
             const pipeline = await device.pipeline(dispatch.kernel);
@@ -134,7 +139,7 @@ export class Plan {
     for (const stage of this.#stages) {
       if (!samples && stage.op.kind === 'plain' && stage.op.op.op === 'sample') continue;
       const rows = sizes[stage.leading];
-      const kernelSizes: KernelSizes = { rows, context: sizes.context };
+      const kernelSizes: KernelSizes = { rows, context: sizes.context, runs: sizes.runs };
       for (const { pipeline, dispatch, group } of this.#find(stage, sizes) ?? []) {
         const groups = dispatch.kernel.workgroups(kernelSizes);
         if (groups.includes(0)) continue;
@@ -153,7 +158,7 @@ export class Plan {
 
   #find(stage: Stage, sizes: PassSizes): readonly Prepared[] | undefined {
     const rows = sizes[stage.leading];
-    return rows === 0 ? undefined : this.#prepared.get(stage)?.get(keyOf(classOf(rows, sizes.context)));
+    return rows === 0 ? undefined : this.#prepared.get(stage)?.get(keyOf(classOf(rows, sizes)));
   }
 
   #bindAgain(): void {
@@ -192,10 +197,11 @@ export class Plan {
 }
 
 /** Sizes that have the same kernels: few rows by powers of two, more are many. */
-function classOf(rows: number, context: number): RowsClass {
-  return { rows: FEW_ROWS.find((few) => rows <= few) ?? Infinity, isLong: context > LONG_CONTEXT };
+function classOf(rows: number, { tokens, context, runs }: PassSizes): RowsClass {
+  const isPrompt = tokens >= PROMPT_TOKENS && tokens >= RUN_TOKENS * runs;
+  return { rows: FEW_ROWS.find((few) => rows <= few) ?? Infinity, isLong: context > LONG_CONTEXT, isPrompt };
 }
 
-function keyOf({ rows, isLong }: RowsClass): string {
-  return `${rows}${isLong ? ' long' : ''}`;
+function keyOf({ rows, isLong, isPrompt }: RowsClass): string {
+  return `${rows}${isLong ? ' long' : ''}${isPrompt ? ' prompt' : ''}`;
 }

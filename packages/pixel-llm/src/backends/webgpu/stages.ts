@@ -9,6 +9,7 @@ import { embedKernel } from './kernels/embed.ts';
 import type { Kernel } from './kernels/kernel.ts';
 import { kvAppendKernel } from './kernels/kv-append.ts';
 import { normKernel } from './kernels/norm.ts';
+import { promptAttentionKernel } from './kernels/prompt-attention.ts';
 import { ropeKernel } from './kernels/rope.ts';
 import { ropeAppendKernel } from './kernels/rope-append.ts';
 import { sampleKernel } from './kernels/sample.ts';
@@ -93,23 +94,23 @@ function append({ k, v, state }: AppendOp, { cache, traits }: StageContext): Dis
 
 function attend(
   { out, q, attention }: AttendOp,
-  { rows, isLong }: RowsClass,
+  { rows, isLong, isPrompt }: RowsClass,
   { cache, traits }: StageContext,
 ): Dispatch[] {
   const { layout, keys, values } = cache.state(attention.state);
   const isSplit = isLong && rows <= SPLIT_ROWS;
   const { heads, scale, window, softcap } = attention;
   const spec = {
-    ...{ heads, scale, layout, isSplit },
+    ...{ heads, scale, layout },
     ...(window === undefined ? {} : { window }),
     ...(softcap === undefined ? {} : { softcap }),
   };
   const parts = value(`${out} parts`);
   const attended: Dispatch = {
-    kernel: attentionKernel(spec, traits),
+    kernel: (isPrompt && promptAttentionKernel(spec, traits)) || attentionKernel({ ...spec, isSplit }, traits),
     places: {
       ...{ q: value(q), keys: buffer(keys), values: buffer(values), out: value(out), partial: parts },
-      ...{ entries: { region: 'entries' }, pages: { region: 'pages' }, ...sizes('tokens') },
+      ...{ entries: { region: 'entries' }, pages: { region: 'pages' }, runs: { region: 'runs' }, ...sizes('tokens') },
     },
   };
   if (!isSplit) return [attended];

@@ -33,6 +33,7 @@ export class StepInputs {
       arena.reserve(region, bytes);
     }
     arena.reserve('entries', 16 * tokens);
+    arena.reserve('runs', 8 * tokens);
     arena.reserve('pages', 4);
     arena.reserve('settings', 4 * SETTINGS_WORDS * outputs);
     arena.reserve('changes', 4 * CHANGE_WORDS);
@@ -58,12 +59,13 @@ export class StepInputs {
     this.#arena.reserve('changes', 4 * CHANGE_WORDS * changes);
   }
 
-  /** Writes all regions of a batch. `slots`: where each output's token is kept on the device. */
-  write(batch: Batch, sizes: PassSizes, slots: Int32Array | undefined): void {
+  /** Writes all regions of a batch, whose `runs` are those of entry-runs.ts. */
+  write(batch: Batch, sizes: PassSizes, runs: Uint32Array): void {
     const arena = this.#arena;
     arena.write('sizes:tokens', Uint32Array.of(sizes.tokens, sizes.context, 0, 0));
     arena.write('sizes:outputs', Uint32Array.of(sizes.outputs, sizes.context, 0, 0));
     if (this.#program.state.length > 0) this.#writeEntries(batch);
+    arena.write('runs', runs);
     arena.write('kept', batch.outputEntries);
     for (const name of this.#program.inputs) {
       const given = inputOf(batch, name);
@@ -73,7 +75,7 @@ export class StepInputs {
       const given = inputOf(batch, positions);
       if (given instanceof Int32Array) arena.write(region, computer.table(given));
     }
-    if (batch.sampling) this.#writeSampling(batch.sampling, slots);
+    if (batch.sampling) this.#writeSampling(batch.sampling, batch.sampleSlots);
   }
 
   #writeEntries({ sequences, positions, pages }: Batch): void {

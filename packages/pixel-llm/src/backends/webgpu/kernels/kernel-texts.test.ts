@@ -12,6 +12,7 @@ import type { DeviceTraits, Kernel } from './kernel.ts';
 import type { KvLayout } from './kv-layout.ts';
 import { matVecKernel } from './mat-vec.ts';
 import { matrixProductKernel } from './matrix-product.ts';
+import { promptAttentionKernel } from './prompt-attention.ts';
 import { tiledProductKernel } from './tiled-product.ts';
 
 const LARGE: DeviceTraits = {
@@ -47,6 +48,7 @@ const KERNELS: Readonly<Record<string, () => Kernel>> = {
   'tiled-product-q6_k': () => tiledProductKernel({ type: 'Q6_K', rows: 3584, columns: 18_944, residual: true }, LARGE),
   'embed-iq4_xs': () => embedKernel({ type: 'IQ4_XS', width: 4096, firstRow: 0, rows: 32_000 }, LARGE),
   'attention-f16-split': () => attentionKernel({ heads: 28, scale: 0.125, layout: LAYOUT, isSplit: true }, LARGE),
+  'attention-of-prompts': () => promptAttentionKernel({ heads: 28, scale: 0.125, layout: LAYOUT }, LARGE)!,
   'attention-reduce': () => attentionReduceKernel(28, LAYOUT, LARGE),
 };
 

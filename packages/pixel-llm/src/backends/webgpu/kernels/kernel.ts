@@ -25,6 +25,8 @@ export interface KernelSizes {
   readonly rows: number;
   /** The largest number of positions that an entry of the batch may attend to. */
   readonly context: number;
+  /** Runs of entries of one sequence (entry-runs.ts), for kernels that take them. */
+  readonly runs?: number;
 }
 
 export interface Kernel {
