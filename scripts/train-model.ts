@@ -17,8 +17,8 @@ const STAGE = '45';
 interface ModelRecipe {
   /** The corpus command behind each data file; FILES stands for the files that were named. */
   readonly corpora: Readonly<Record<string, readonly string[]>>;
-  /** What `pixel-llm train` takes. */
-  readonly recipe: object;
+  /** What `pixel-llm train` takes, one after another; a later stage begins with `stage-N.pxi.png` of the one before. */
+  readonly stages: readonly object[];
   /** How the finished weights are stored. */
   readonly type: string;
 }
@@ -40,19 +40,27 @@ const model: ModelRecipe = JSON.parse(readFileSync(join(RECIPES, `${name}.json`)
 const folder = join(ROOT, 'models/work', name);
 mkdirSync(folder, { recursive: true });
 for (const [file, words] of Object.entries(model.corpora)) makeCorpus(join(folder, file), words);
-const recipe = join(folder, 'recipe.json');
-writeFileSync(recipe, `${JSON.stringify(model.recipe, undefined, 2)}\n`);
-const trained = join(folder, 'trained.pxi.png');
-const losses = join(folder, 'losses.jsonl');
-const threads = values.threads === undefined ? [] : ['--threads', values.threads];
-run('train', recipe, '--out', trained, '--minutes', values.minutes, '--log', losses, ...threads);
-if (!existsSync(trained)) {
-  console.log(`The stage is over; npm run train -- ${name} goes on.`);
+const stage = model.stages.findIndex((_, index) => !existsSync(stageFile(index)));
+if (stage >= 0) train(stage);
+if (!existsSync(stageFile(model.stages.length - 1))) {
+  console.log(`That was a part of it; npm run train -- ${name} goes on.`);
 } else {
   const out = join(ROOT, 'models', `${name}.pxi.png`);
-  run('convert', trained, out, '--type', model.type);
-  copyFileSync(join(folder, 'losses.png'), join(ROOT, 'models', `${name}.losses.png`));
+  run('convert', stageFile(model.stages.length - 1), out, '--type', model.type);
+  copyFileSync(join(folder, 'losses-1.png'), join(ROOT, 'models', `${name}.losses.png`));
   console.log(`${out} is trained.`);
+}
+
+function stageFile(index: number): string {
+  return join(folder, `stage-${index + 1}.pxi.png`);
+}
+
+function train(index: number): void {
+  const recipe = join(folder, `recipe-${index + 1}.json`);
+  writeFileSync(recipe, `${JSON.stringify(model.stages[index], undefined, 2)}\n`);
+  const losses = join(folder, `losses-${index + 1}.jsonl`);
+  const threads = values.threads === undefined ? [] : ['--threads', values.threads];
+  run('train', recipe, '--out', stageFile(index), '--minutes', values.minutes, '--log', losses, ...threads);
 }
 
 /** Made once, whole or not at all. */
