@@ -28,12 +28,12 @@ test('a falling loss is drawn as a line that goes down, without holes', () => {
 
 test('what is held out stands at its own height', () => {
   const points = [
-    { step: 1, loss: 4 },
-    { step: 2, loss: 4, heldOutLoss: 2 },
+    { step: 1, loss: 8 },
+    { step: 2, loss: 0.5, heldOutLoss: 2 },
   ];
   const rows = rowsOf(points, HELD_OUT, 800, 900);
-  // Half of the height between 36 and 444, less the margin above the largest.
-  assert.ok(Math.min(...rows) > 230 && Math.max(...rows) < 270, rows.join(' '));
+  // As many times more than the least as the most is more: half of the height between 36 and 444.
+  assert.ok(Math.min(...rows) > 234 && Math.max(...rows) < 246, rows.join(' '));
 });
 
 test('one point, and a loss of nothing, are drawn too', () => {

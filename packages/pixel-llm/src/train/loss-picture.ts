@@ -1,4 +1,7 @@
-/** The losses of a training as a picture: a point a step, their mean as a line, what was held out as squares, axes with numbers. */
+/**
+ * The losses of a training as a picture: a point a step, their mean as a line, what was held out as squares, axes with numbers. The axis of
+ * losses is logarithmic: a training that goes from 6 to 0.06 nats learns as much in its last tenth as in its first.
+ */
 import type { Image } from '../png/encode-image.ts';
 import { LETTER_HEIGHT, textWidth } from '../pxi/view/font.ts';
 import type { Color } from '../pxi/view/heat-map-colors.ts';
@@ -23,6 +26,8 @@ const WORDS: Color = [200, 204, 214];
 const POINT: Color = [58, 92, 140];
 const LINE: Color = [120, 180, 255];
 const HELD_OUT: Color = [255, 170, 80];
+/** The axis reaches down to this share of the largest loss at most. */
+const LOWEST = 1e-5;
 /** The line is the mean over this share of all steps. */
 const SMOOTHING = 1 / 50;
 
@@ -30,11 +35,16 @@ const SMOOTHING = 1 / 50;
 export function drawLosses(title: string, points: readonly LossPoint[]): Image {
   const canvas = new Canvas(WIDTH, HEIGHT, BACKGROUND);
   const values = points.flatMap(({ loss, heldOutLoss }) => (heldOutLoss === undefined ? [loss] : [loss, heldOutLoss]));
-  const most = values.reduce((a, b) => Math.max(a, b), 0) * 1.05 || 1;
+  const most = values.reduce((a, b) => Math.max(a, b), 0) * 1.1 || 1;
+  // A loss of nothing has no place on such an axis: it lies at its lower end.
+  const least = Math.max(values.reduce((a, b) => Math.min(a, b), most) / 1.1, most * LOWEST);
   const last = Math.max(1, points.at(-1)?.step ?? 1);
   const x = (step: number): number => LEFT + Math.round((step / last) * (WIDTH - LEFT - RIGHT - 1));
-  const y = (loss: number): number => TOP + Math.round((1 - loss / most) * (HEIGHT - TOP - BOTTOM - 1));
-  drawAxes(canvas, { most, last, x, y });
+  const y = (loss: number): number => {
+    const share = Math.log(Math.max(loss, least) / least) / Math.log(most / least);
+    return TOP + Math.round((1 - share) * (HEIGHT - TOP - BOTTOM - 1));
+  };
+  drawAxes(canvas, { least, most, last, x, y });
   const dot = (px: number, py: number, size: number, color: Color): void => {
     canvas.fill({ x: px - (size >> 1), y: py - (size >> 1), width: size, height: size }, color);
   };
@@ -60,14 +70,15 @@ export function drawLosses(title: string, points: readonly LossPoint[]): Image {
 }
 
 interface Axes {
+  readonly least: number;
   readonly most: number;
   readonly last: number;
   readonly x: (step: number) => number;
   readonly y: (loss: number) => number;
 }
 
-function drawAxes(canvas: Canvas, { most, last, x, y }: Axes): void {
-  for (const loss of ticks(most)) {
+function drawAxes(canvas: Canvas, { least, most, last, x, y }: Axes): void {
+  for (const loss of logarithmicTicks(least, most)) {
     canvas.fill({ x: LEFT, y: y(loss), width: WIDTH - LEFT - RIGHT, height: 1 }, GRID);
     const number = String(Number(loss.toPrecision(6)));
     canvas.text(number, LEFT - 8 - textWidth(number), y(loss) - (LETTER_HEIGHT >> 1), WORDS);
@@ -81,6 +92,15 @@ function drawAxes(canvas: Canvas, { most, last, x, y }: Axes): void {
   }
   canvas.text('step', LEFT, HEIGHT - LETTER_HEIGHT - 2, WORDS);
   canvas.text('nats', 8, TOP - 4, WORDS);
+}
+
+/** 1, 2 and 5 times powers of ten; only the powers where those would be many. */
+function logarithmicTicks(least: number, most: number): number[] {
+  const powers = Math.log10(most / least);
+  const digits = powers > 3 ? [1] : powers > 0.4 ? [1, 2, 5] : [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8];
+  const first = Math.floor(Math.log10(least));
+  const all = Array.from({ length: Math.ceil(powers) + 2 }, (_, i) => digits.map((digit) => digit * 10 ** (first + i)));
+  return all.flat().filter((loss) => loss >= least && loss <= most);
 }
 
 /** Round numbers from 0 to `most`, four to ten of them. */
