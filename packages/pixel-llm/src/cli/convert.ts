@@ -1,16 +1,12 @@
 /** `pixel-llm convert`: GGUF to pictures and back, or either to its own kind in another type or size. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PixelError } from '../core/errors.ts';
-import { openFileByteSink } from '../core/node.ts';
-import { convertToGguf } from '../pxi/convert/convert-to-gguf.ts';
-import { convertToPictures } from '../pxi/convert/convert-to-picture.ts';
 import type { ModelContent } from '../pxi/convert/model-content.ts';
 import { requantizableTypes, requantizeContent } from '../pxi/convert/requantized-content.ts';
-import { createWorkerHasher, openContentFile } from '../pxi/node.ts';
-import { pictureNames } from '../pxi/set-names.ts';
+import { openContentFile } from '../pxi/node.ts';
 import type { CommandContext, RegisterCommand } from './command.ts';
 import { cachedModel } from './local-model.ts';
-import { formatBytes } from './progress-bar.ts';
+import { isPictureName, writeModel } from './model-output.ts';
 import { refuseSameFile } from './same-file.ts';
 
 const EXAMPLES = `
@@ -47,11 +43,7 @@ export const registerConvert: RegisterCommand = (program: Command, context: Comm
       const original = await openContentFile(await cachedModel(input), { signal: context.signal });
       try {
         const content = requantized(original, flags, context);
-        const begun = performance.now();
-        const files = toPicture
-          ? await writePictures(content, input, output, flags, context)
-          : await writeGguf(content, output, context);
-        context.note(summary(files, content.byteLength, (performance.now() - begun) / 1000));
+        await writeModel(content, { inputs: [input], output, shardSize: flags.shardSize }, context);
       } finally {
         await original.dispose();
       }
@@ -63,46 +55,6 @@ function requantized(content: ModelContent, { type }: ConvertFlags, context: Com
   const model = requantizeContent(content, type);
   for (const note of model.notes) context.note(note);
   return model.content;
-}
-
-async function writePictures(
-  content: ModelContent,
-  input: string,
-  output: string,
-  { shardSize }: ConvertFlags,
-  context: CommandContext,
-): Promise<string[]> {
-  const { signal } = context;
-  const openSink = async (index: number, count: number) => {
-    const name = pictureNames(output, count)[index] ?? output;
-    await refuseSameFile(input, name);
-    return openFileByteSink(name);
-  };
-  const { files } = await context.withProgress((onProgress) =>
-    convertToPictures(content, openSink, { shardSize, createHasher: createWorkerHasher, signal, onProgress }),
-  );
-  return pictureNames(output, files);
-}
-
-async function writeGguf(content: ModelContent, output: string, context: CommandContext): Promise<string[]> {
-  const { signal } = context;
-  const sink = await openFileByteSink(output);
-  await context.withProgress((onProgress) =>
-    convertToGguf(content, sink, { createHasher: createWorkerHasher, signal, onProgress }),
-  );
-  return [output];
-}
-
-function summary(files: readonly string[], byteLength: number, seconds: number): string {
-  const [first = ''] = files;
-  const named = files.length === 1 ? first : `${files.length} pictures, ${first} and so on`;
-  return `${named}: ${formatBytes(byteLength)} of model in ${seconds.toFixed(1)} s, ${formatBytes(byteLength / seconds)}/s.`;
-}
-
-function isPictureName(output: string): boolean {
-  if (/\.png$/i.test(output)) return true;
-  if (/\.gguf$/i.test(output)) return false;
-  throw new PixelError('bad-argument', `${output} says not what to write: name it NAME.pxi.png or NAME.gguf.`);
 }
 
 const UNITS: Readonly<Record<string, number>> = {

@@ -28,6 +28,8 @@ export interface DeviceFlags {
   kvType?: KvType;
   gpuAdapter?: string;
   gpuActivations?: ActivationMode;
+  /** A LoRA adapter: a path. */
+  adapter?: string;
   /** False: a URL is read by ranges, not pulled. */
   cache: boolean;
 }
@@ -68,6 +70,7 @@ export function addDeviceFlags(command: Command): Command {
         'what the GPU multiplies weights with: f32, or q8, rounded to 8 bits',
       ).choices(ACTIVATION_MODES),
     )
+    .option('--adapter <file>', 'a LoRA adapter of the model, as `finetune` writes it')
     .option('--context <n>', "tokens of prompt and text together (default: the model's, at most 4096)", wholeNumber(1))
     .option('--no-cache', 'read a URL by ranges, and do not pull it into the cache');
 }
@@ -85,12 +88,12 @@ export async function loadForCommand(
   context: CommandContext,
   { sequences }: Pick<LoadModelOptions, 'sequences'> = {},
 ): Promise<Model> {
-  const { device, threads, kvType, gpuAdapter, gpuActivations, context: contextLength, cache } = flags;
+  const { device, threads, kvType, gpuAdapter, gpuActivations, adapter, context: contextLength, cache } = flags;
   const path = cache ? await pulledModel(given, context) : given;
   const begun = performance.now();
   const model = await context.withProgress((onProgress, onNote) =>
     loadModel(path, {
-      ...{ device, threads, kvType, gpuAdapter, gpuActivations, contextLength, sequences },
+      ...{ device, threads, kvType, gpuAdapter, gpuActivations, adapter, contextLength, sequences },
       ...{ signal: context.signal, onProgress, onNote },
     }),
   );

@@ -24,6 +24,14 @@ function facts(report: ModelReport): Fact[] {
   const { hyperParameters: own, weightSpace: space } = report;
   const list: Fact[] = [['file', `${printable(report.source, 200)}, ${storage(report)}`]];
   list.push(['architecture', printable(report.architecture ?? 'not said', 60)]);
+  if (report.adapter) {
+    const { type, alpha, weights, base } = report.adapter;
+    const kind = type === 'lora' ? 'LoRA' : printable(type, 20);
+    list.push([
+      'adapter',
+      `for "${printable(base ?? 'a model it does not name', 60)}": ${kind} of ${weights} weights, alpha ${alpha ?? 'not said'}`,
+    ]);
+  }
   if (report.tensors === 0) list.push(['weights', 'none: a vocabulary only']);
   else {
     const count = `${formatCount(report.weights)} (${report.weights.toLocaleString('en-US')})`;

@@ -13,9 +13,11 @@ import { registerCorpus } from './corpus.ts';
 import { registerDevices } from './devices.ts';
 import { registerEmbed } from './embed.ts';
 import { registerEval } from './eval.ts';
+import { registerFinetune } from './finetune.ts';
 import { registerFs } from './fs.ts';
 import { registerInspect } from './inspect.ts';
 import { registerMakeModel } from './make-model.ts';
+import { registerMerge } from './merge.ts';
 import { registerPull } from './pull.ts';
 import { registerRender } from './render.ts';
 import { registerRun } from './run.ts';
@@ -41,6 +43,8 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerMakeModel,
   registerCorpus,
   registerTrain,
+  registerFinetune,
+  registerMerge,
   registerEval,
 ];
 

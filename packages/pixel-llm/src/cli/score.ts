@@ -49,12 +49,12 @@ export const registerScore: RegisterCommand = (program: Command, context: Comman
 
 async function score(given: string, flags: ScoreFlags, context: CommandContext): Promise<void> {
   const prompt = await choosePrompt(flags, context.signal);
-  const { device, threads, kvType, gpuAdapter, gpuActivations, context: contextLength, top, json } = flags;
+  const { device, threads, kvType, gpuAdapter, gpuActivations, adapter, context: contextLength, top, json } = flags;
   const { signal } = context;
   const path = flags.cache ? await pulledModel(given, context) : given;
   await using model = await context.withProgress((onProgress, onNote) =>
     loadModel(path, {
-      ...{ device, threads, kvType, gpuAdapter, gpuActivations, contextLength },
+      ...{ device, threads, kvType, gpuAdapter, gpuActivations, adapter, contextLength },
       ...{ signal, onProgress, onNote },
     }),
   );

@@ -8,12 +8,16 @@ import { BlobByteSource, type ByteSource } from '../core/byte-source.ts';
 import { PixelError, type PixelErrorCode, throwIfAborted } from '../core/errors.ts';
 import { openHttpByteSource } from '../core/http-byte-source.ts';
 import type { WorkOptions } from '../core/progress.ts';
+import { adaptProgram } from '../program/adapt-program.ts';
 import { buildProgram } from '../program/build-program.ts';
 import type { ActivationMode, Program } from '../program/program.ts';
+import { isAdapterTensor, readAdapter, withAdapterTensors } from '../pxi/adapter.ts';
+import { copyWeights } from '../pxi/copy-weights.ts';
 import { openWeights } from '../pxi/open-weights.ts';
 import type { WeightHead, WeightSource } from '../pxi/weight-source.ts';
 import { createChatTemplate } from '../tokenizer/chat-template.ts';
 import { createTokenizer } from '../tokenizer/tokenizer.ts';
+import { otherBase } from './adapter-base.ts';
 import { type AvailableMemory, checkMemory } from './memory.ts';
 import { Model } from './model.ts';
 import { modelIdentity, sampledWeights, WeightSamples } from './model-identity.ts';
@@ -49,6 +53,8 @@ export interface LoadModelOptions extends WorkOptions {
    * same way as the first time; otherwise not at all, and a lost GPU is a lost model.
    */
   reopen?: (() => Promise<WeightSource>) | undefined;
+  /** A LoRA adapter of this model, as any ModelSource gives it. It stays the caller's as a WeightSource, else it is closed. */
+  adapter?: ModelSource | undefined;
   /** Hears, a sentence each, of what goes on but not as well as it could: weights of a type that has no kernel; in a browser, what is tried again. */
   onNote?: ((sentence: string) => void) | undefined;
   /** How the memory this process may still take is found out. Default: in Node, by the system; in a browser, not. */
@@ -84,19 +90,57 @@ async function loadFromWeights(weights: WeightSource, options: LoadModelOptions)
   checkWhole('sequences', sequences, 1, 4096);
   const choices = { threads, kvType, gpuAdapter, gpuActivations, onNote };
   const backend = await selectBackend(device, choices);
+  const adapter = options.adapter === undefined ? undefined : await readIntoMemory(options.adapter, options);
   try {
-    return await loadOnto(backend, weights, options);
+    return await loadOnto(backend, loadable(weights, adapter, backend), options);
   } catch (error) {
     const isChosen = device !== 'auto' || gpuAdapter !== undefined || backend.device !== 'gpu';
     if (isChosen || !(error instanceof PixelError) || !GPU_FAILURES.includes(error.code)) throw error;
     onNote?.(`The model runs on the processor, because the GPU failed: ${error.message}`);
-    return await loadOnto(await selectBackend('cpu', choices), weights, options);
+    const processor = await selectBackend('cpu', choices);
+    return await loadOnto(processor, loadable(weights, adapter, processor), options);
   }
+}
+
+/** An adapter is small, and needed again when a device is lost. */
+async function readIntoMemory(adapter: ModelSource, { signal }: LoadModelOptions): Promise<WeightSource> {
+  if (isWeightSource(adapter)) return await copyWeights(adapter, { signal });
+  const opened = await openSource(adapter, { signal });
+  try {
+    return await copyWeights(opened, { signal });
+  } finally {
+    await opened.dispose();
+  }
+}
+
+function loadable(base: WeightSource, adapter: WeightSource | undefined, { activations }: Backend): Loadable {
+  const program = buildProgram(base.head, { activations });
+  if (!adapter) return { weights: base, program, again: (opened) => opened, checkBase: () => {} };
+  const read = readAdapter(adapter, base.head);
+  return {
+    weights: withAdapterTensors(base, adapter),
+    program: adaptProgram(program, read.weights),
+    again: (opened) => withAdapterTensors(opened, adapter),
+    checkBase(samples) {
+      if (!read.base || read.base.sha256 === modelIdentity(base.head, samples.without(isAdapterTensor))) return;
+      throw otherBase(adapter.name, read.base.name, base.name);
+    },
+  };
+}
+
+/** What is loaded: a model, or a model with an adapter beside it. */
+interface Loadable {
+  readonly weights: WeightSource;
+  readonly program: Program;
+  /** The same with the model opened once more. */
+  again(base: WeightSource): WeightSource;
+  /** Throws `other-model` when the weights that were read are not those the adapter belongs to. */
+  checkBase(samples: WeightSamples): void;
 }
 
 async function loadOnto(
   backend: Backend,
-  weights: WeightSource,
+  { weights, program, again, checkBase }: Loadable,
   {
     contextLength,
     sequences = 1,
@@ -108,7 +152,6 @@ async function loadOnto(
   }: LoadModelOptions,
 ): Promise<Model> {
   const { name, head } = weights;
-  const program = buildProgram(head, { activations: backend.activations });
   const context = chooseContext(program, contextLength);
   const pageTokens = DEFAULT_PAGE_TOKENS;
   const pages = { pageTokens, pageCount: Math.ceil(context / pageTokens) * sequences, sequences };
@@ -122,9 +165,14 @@ async function loadOnto(
     const tokenizer = createTokenizer(head.metadata);
     const chatTemplate = createChatTemplate(head.metadata);
     const loaded = await loading;
+    checkBase(samples);
     const loadAnew = async (loss: PixelError): Promise<Executor> => {
       onNote?.(`${loss.message} Loading ${name} anew.`);
-      return await reload(await reopen!(), (source) => backend.load(program, source, pages), { name, head, samples });
+      return await reload(again(await reopen!()), (source) => backend.load(program, source, pages), {
+        name,
+        head,
+        samples,
+      });
     };
     const isRebuilt = reopen !== undefined && backend.device === 'gpu';
     const executor = isRebuilt ? new RebuildingExecutor(loaded, loadAnew) : loaded;

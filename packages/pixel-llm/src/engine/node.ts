@@ -8,14 +8,28 @@ import { openWeightsFile } from '../pxi/node.ts';
 import { type LoadModelOptions, loadModel as loadModelAnywhere, type ModelSource } from './load-model.ts';
 import type { Model } from './model.ts';
 
+export interface LoadFileOptions extends Omit<LoadModelOptions, 'adapter'> {
+  /** A LoRA adapter of the model: a path, or as any model is given. */
+  adapter?: ModelSource | string | undefined;
+}
+
 /**
  * Loads a model from a path (a .pxi.png or .gguf; any file of a set names it), a URL (also as text, if http or https), a Blob,
  * a ByteSource or a WeightSource.
  * Throws as engine/load-model.ts says, and `file-not-found`, `missing-part`, `io`.
  */
-export async function loadModel(source: ModelSource | string, options: LoadModelOptions = {}): Promise<Model> {
-  const withMemory = { availableMemory, ...options };
+export async function loadModel(source: ModelSource | string, options: LoadFileOptions = {}): Promise<Model> {
+  const { adapter } = options;
+  if (typeof adapter === 'string') {
+    const opened = await openWeightsFile(adapter, { signal: options.signal });
+    try {
+      return await loadModel(source, { ...options, adapter: opened });
+    } finally {
+      await opened.dispose();
+    }
+  }
   const path = source instanceof URL && source.protocol === 'file:' ? fileURLToPath(source) : source;
+  const withMemory: LoadModelOptions = { availableMemory, ...options, adapter };
   if (typeof path !== 'string') return loadModelAnywhere(path, withMemory);
   throwIfAborted(options.signal);
   const weights = await openWeightsFile(path, { signal: options.signal });

@@ -14,6 +14,7 @@ import {
   type TensorInfo,
 } from '../gguf/head.ts';
 import { tensorTypeByName } from '../gguf/tensor-types.ts';
+import { isAdapterHead } from '../pxi/adapter.ts';
 import { convertToPictures } from '../pxi/convert/convert-to-picture.ts';
 import { type RewrittenTensor, rewriteContent } from '../pxi/convert/rewritten-content.ts';
 import type { ModelKind } from '../pxi/manifest.ts';
@@ -56,7 +57,7 @@ export async function writeCheckpoint(
   await write('checkpoint', base.name, metadata, tensors, openSink, options);
 }
 
-/** Writes the model alone, as anybody has it: no trace of its training but the weights. */
+/** Writes the model (or adapter) alone, as anybody has it: no trace of its training but the weights. */
 export async function writeTrainedModel(
   base: WeightSource,
   weights: TrainerState['weights'],
@@ -64,7 +65,14 @@ export async function writeTrainedModel(
   options: WorkOptions = {},
 ): Promise<void> {
   const metadata = new Map([...base.head.metadata].filter(([key]) => key !== STEP_KEY && key !== RECIPE_KEY));
-  await write('model', base.name, metadata, modelTensors(base, weights), openSink, options);
+  await write(
+    isAdapterHead(base.head) ? 'adapter' : 'model',
+    base.name,
+    metadata,
+    modelTensors(base, weights),
+    openSink,
+    options,
+  );
 }
 
 /** Reads what writeCheckpoint wrote. Throws `unknown-format` for a model that is none, `unknown-tensor` for one that lacks a moment, `bad-metadata`. */
@@ -88,6 +96,21 @@ export async function readCheckpoint(source: WeightSource, options: WorkOptions 
   return { state: { step, weights, moments }, recipe };
 }
 
+/** What is trained, without the optimizer's memory. Disposing of it disposes of the checkpoint. */
+export function modelOfCheckpoint(source: WeightSource): WeightSource {
+  const tensors = new Map([...source.head.tensors].filter(([name]) => !isMoment(name)));
+  return {
+    name: source.name,
+    head: { metadata: source.head.metadata, tensors },
+    readPlane: (tensor, plane, rows, target, options) => source.readPlane(tensor, plane, rows, target, options),
+    dispose: () => source.dispose(),
+  };
+}
+
+function isMoment(tensor: string): boolean {
+  return tensor.startsWith(MEAN) || tensor.startsWith(SQUARE);
+}
+
 /** All of a tensor as f32. Throws `unknown-tensor`, `unsupported-type`, and what reading throws. */
 export async function readValues(
   source: WeightSource,
@@ -101,7 +124,7 @@ export async function readValues(
 
 /** The model's own tensors; those with new values become F32. */
 function modelTensors(base: WeightSource, weights: TrainerState['weights']): RewrittenTensor[] {
-  const own = [...base.head.tensors.values()].filter(({ name }) => !name.startsWith(MEAN) && !name.startsWith(SQUARE));
+  const own = [...base.head.tensors.values()].filter(({ name }) => !isMoment(name));
   return own.map((tensor) => {
     const values = weights.get(tensor.name);
     return values ? valueTensor(tensor.name, tensor.dimensions, values) : keptTensor(base, tensor);

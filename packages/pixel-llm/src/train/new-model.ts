@@ -3,10 +3,10 @@
  * tied embeddings. A product keeps the size of what goes in (deviation 1 / sqrt(columns)); the 0.02 of large models, in a model 64 wide, leaves
  * attention blind for thousands of steps.
  */
-import { choiceSource } from '../core/random.ts';
 import type { MetadataValue } from '../gguf/head.ts';
 import { type MemoryTensor, memoryWeights } from '../pxi/memory-weights.ts';
 import type { WeightSource } from '../pxi/weight-source.ts';
+import { gaussians } from './gaussians.ts';
 
 export interface NewModelShape {
   readonly name: string;
@@ -129,18 +129,4 @@ function llamaMetadata(shape: NewModelShape, vocab: number): [string, MetadataVa
     ['llama.vocab_size', whole(vocab)],
     ['general.file_type', whole(0)],
   ];
-}
-
-/** Normal numbers by Box and Muller's transformation, two at a time. */
-function gaussians(seed: number, tensor: number, count: number, deviation: number): Float32Array<ArrayBuffer> {
-  const next = choiceSource(seed, tensor);
-  const uniform = (): number => (next(2 ** 32) + 0.5) / 2 ** 32;
-  const values = new Float32Array(count);
-  for (let i = 0; i < count; i += 2) {
-    const radius = deviation * Math.sqrt(-2 * Math.log(uniform()));
-    const angle = 2 * Math.PI * uniform();
-    values[i] = radius * Math.cos(angle);
-    if (i + 1 < count) values[i + 1] = radius * Math.sin(angle);
-  }
-  return values;
 }

@@ -1,7 +1,10 @@
 /** A whole training: from a recipe, data and perhaps a checkpoint to a model, step by step, with somebody watching. */
 import type { LoadTraining } from '../backends/training-types.ts';
 import { throwIfAborted } from '../core/errors.ts';
+import { adaptProgram } from '../program/adapt-program.ts';
 import { buildProgram } from '../program/build-program.ts';
+import type { TrainingProgram } from '../program/training-program.ts';
+import { isAdapterTensor, readAdapter, withAdapterTensors } from '../pxi/adapter.ts';
 import type { WeightSource } from '../pxi/weight-source.ts';
 import { createTokenizer } from '../tokenizer/tokenizer.ts';
 import { type DataLine, SequenceEncoder } from './data-file.ts';
@@ -26,6 +29,8 @@ export interface TrainModelOptions {
   readonly recipe: Recipe;
   /** What the training begins with, or the model of a checkpoint. */
   readonly base: WeightSource;
+  /** Learns instead of the base, which stays as it is. Its tensors are the state's weights. */
+  readonly adapter?: WeightSource | undefined;
   readonly lines: readonly DataLine[];
   readonly load: LoadTraining;
   /** Of a checkpoint, to go on from. */
@@ -42,21 +47,22 @@ export interface TrainModelOptions {
 export async function trainModel({
   recipe,
   base,
+  adapter,
   lines,
   load,
   state,
   signal,
   onStep,
 }: TrainModelOptions): Promise<TrainerState> {
-  const program = differentiate(buildProgram(base.head));
+  const { program, weights } = trainingOf(base, adapter);
   const encoder = new SequenceEncoder(createTokenizer(base.head.metadata), base.head.metadata);
   const lessons = new Lessons(
     lines.map((line) => encoder.encode(line)),
     recipe,
   );
-  const executor = await load(program, base, { signal });
+  const executor = await load(program, weights, { signal });
   try {
-    const trainer = new Trainer(executor, state ?? { weights: await trainedWeights(executor, base) }, {
+    const trainer = new Trainer(executor, state ?? { weights: await trainedWeights(executor, weights) }, {
       schedule: { ...recipe, peak: recipe.learningRate },
       clipNorm: recipe.clipNorm,
       adamW: { weightDecay: recipe.weightDecay, beta2: recipe.beta2 },
@@ -78,4 +84,18 @@ export async function trainModel({
   } finally {
     await executor.dispose();
   }
+}
+
+/** What learns, and the weights it begins with. */
+function trainingOf(
+  base: WeightSource,
+  adapter: WeightSource | undefined,
+): { readonly program: TrainingProgram; readonly weights: WeightSource } {
+  const program = buildProgram(base.head);
+  if (!adapter) return { program: differentiate(program), weights: base };
+  const adapted = adaptProgram(program, readAdapter(adapter, base.head).weights);
+  return {
+    program: differentiate(adapted, { trains: isAdapterTensor }),
+    weights: withAdapterTensors(base, adapter),
+  };
 }

@@ -3,6 +3,7 @@
  * places in both spaces. Reads the head only, never a weight; works on vocabularies without weights too.
  */
 import { type Metadata, type MetadataValue, metadataString, type TensorInfo } from '../../gguf/head.ts';
+import { type AdapterSummary, isAdapterHead, summarizeAdapter } from '../adapter.ts';
 import { groupLayers, type LayerRole, tensorRole } from '../layers.ts';
 import type { LineRange, TensorPart } from '../layout.ts';
 import type { PictureSet } from '../picture-set.ts';
@@ -73,6 +74,8 @@ export interface ModelReport {
   readonly hyperParameters: Readonly<Record<string, Plain>>;
   /** Metadata under "general.". */
   readonly general: Readonly<Record<string, Plain>>;
+  /** Of an adapter: what it adapts. */
+  readonly adapter?: AdapterSummary;
   readonly tokenizer: TokenizerReport | undefined;
   readonly weights: number;
   /** Bytes of all tensors. */
@@ -120,6 +123,7 @@ export function inspectModel(source: WeightSource, { pictures }: { pictures?: Pi
     architecture,
     hyperParameters: architecture === undefined ? {} : plainMetadata(metadata, `${architecture}.`),
     general: plainMetadata(metadata, 'general.'),
+    ...(isAdapterHead(source.head) && { adapter: summarizeAdapter(source.head) }),
     tokenizer: describeTokenizer(metadata),
     ...sizesOf([...tensors.values()]),
     tensors: tensors.size,
