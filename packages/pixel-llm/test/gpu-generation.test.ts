@@ -9,6 +9,7 @@ import type { GenerateOptions } from '../src/engine/generation.ts';
 import { loadModel } from '../src/engine/load-model.ts';
 import type { Model } from '../src/engine/model.ts';
 import { tinyWeights } from './tiny-model.ts';
+import { watchDevices } from './watch-devices.ts';
 
 useDriver('swiftshader');
 
@@ -115,3 +116,46 @@ test('a GPU that runs ahead writes what the reference writes, at every length, a
   const stopped = session.generate('the cat', { ...LONG, signal: AbortSignal.abort() });
   await assert.rejects(stopped.complete(), (error) => isPixelError(error, 'aborted'));
 });
+
+test('a token costs one submit to the GPU, and is waited for once', async (context) => {
+  if (!(await testDevice(context))) return;
+  const devices = watchDevices(context);
+  await using gpu = await loadModel(tinyWeights(), { device: 'gpu', gpuAdapter: 'swiftshader' });
+  const counts = countRoundTrips(devices.at(-1)!);
+  const costOf = async (maxTokens: number): Promise<number[]> => {
+    const before = { ...counts };
+    assert.equal((await tokensOf(gpu, { maxTokens })).length, maxTokens);
+    return [counts.submits - before.submits, counts.waits - before.waits];
+  };
+  await costOf(24);
+  const [few, many] = [await costOf(8), await costOf(24)];
+  assert.deepEqual(
+    many.map((count, i) => count - few[i]!),
+    [16, 16],
+  );
+});
+
+/** Counts submits, and whatever a caller has to wait for: mapped buffers, finished work, error scopes, pipelines. */
+function countRoundTrips(device: GPUDevice): { submits: number; waits: number } {
+  const counts = { submits: 0, waits: 0 };
+  const watch = (owner: object, name: string, count: keyof typeof counts): void => {
+    const original: (...given: unknown[]) => unknown = Reflect.get(owner, name);
+    Object.defineProperty(owner, name, {
+      configurable: true,
+      value: (...given: unknown[]) => {
+        counts[count]++;
+        return Reflect.apply(original, owner, given);
+      },
+    });
+  };
+  watch(device.queue, 'submit', 'submits');
+  watch(device.queue, 'onSubmittedWorkDone', 'waits');
+  for (const name of ['popErrorScope', 'createComputePipelineAsync']) watch(device, name, 'waits');
+  const create = device.createBuffer.bind(device);
+  device.createBuffer = (descriptor) => {
+    const buffer = create(descriptor);
+    watch(buffer, 'mapAsync', 'waits');
+    return buffer;
+  };
+  return counts;
+}

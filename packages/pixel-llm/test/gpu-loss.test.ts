@@ -1,7 +1,6 @@
 /** GPUs that are lost, too small or refuse: generation goes on, or a typed error says what happened. The losses are real, of a real device. */
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
-import { type GpuPlatform, gpuPlatform, installGpuPlatform } from '../src/backends/webgpu/gpu-platform.ts';
+import { test } from 'node:test';
 import { testDevice, useDriver } from '../src/backends/webgpu/testing.ts';
 import '../src/backends/wasm/node.ts';
 import { isPixelError } from '../src/core/errors.ts';
@@ -9,38 +8,12 @@ import type { GenerateOptions } from '../src/engine/generation.ts';
 import { type LoadModelOptions, loadModel } from '../src/engine/load-model.ts';
 import type { Model } from '../src/engine/model.ts';
 import { makeTinyModel, tinyWeights } from './tiny-model.ts';
+import { watchDevices } from './watch-devices.ts';
 
 useDriver('swiftshader');
 
 const ADAPTER = { device: 'gpu', gpuAdapter: 'swiftshader', sequences: 2 } as const;
 const SETTINGS: GenerateOptions = { ignoreEndOfText: true, seed: 5, temperature: 1, maxTokens: 24 };
-
-/** Every device that is handed out from here on, the last one last. */
-function watchDevices(
-  context: TestContext,
-  change: (platform: GpuPlatform) => GpuPlatform = (same) => same,
-): GPUDevice[] {
-  const devices: GPUDevice[] = [];
-  const real = gpuPlatform();
-  const watching: GpuPlatform = {
-    mayHaveHardware: () => real.mayHaveHardware(),
-    async findAdapters() {
-      const found = await real.findAdapters();
-      for (const { adapter } of found) {
-        const request = adapter.requestDevice.bind(adapter);
-        adapter.requestDevice = async (descriptor) => {
-          const device = await request(descriptor);
-          devices.push(device);
-          return device;
-        };
-      }
-      return found;
-    },
-  };
-  installGpuPlatform(change(watching));
-  context.after(() => installGpuPlatform(real));
-  return devices;
-}
 
 async function load(options: LoadModelOptions = {}): Promise<{ model: Model; notes: string[] }> {
   const notes: string[] = [];
@@ -55,10 +28,13 @@ async function textOf(model: Model, options: GenerateOptions = {}): Promise<stri
   return (await session.generate('the cat', { ...SETTINGS, ...options }).complete()).text;
 }
 
-for (const [how, options] of [
-  ['running ahead', {}],
-  ['guessing', { speculation: { tokens: 4 }, temperature: 0 }],
-] as const) {
+/** After which tokens: the second time soon after the first. */
+const LOSSES: readonly (readonly [how: string, after: readonly number[], options: GenerateOptions])[] = [
+  ['running ahead', [7, 9], {}],
+  ['guessing', [7], { speculation: { tokens: 4 }, temperature: 0 }],
+];
+
+for (const [how, after, options] of LOSSES) {
   void test(`a GPU that is lost while ${how} is made anew, and the text goes on as if nothing had happened`, async (context) => {
     if (!(await testDevice(context))) return;
     const devices = watchDevices(context);
@@ -70,15 +46,14 @@ for (const [how, options] of [
     let tokens = 0;
     for await (const piece of session.generate('the cat', { ...SETTINGS, ...options })) {
       text += piece.text;
-      // Twice, the second time soon after the first.
-      if (++tokens === 7 || tokens === 9) devices.at(-1)!.destroy();
+      if (after.includes(++tokens)) devices.at(-1)!.destroy();
     }
     assert.equal(text, whole);
     assert.equal(tokens, SETTINGS.maxTokens);
-    assert.equal(notes.length, 2);
+    assert.equal(notes.length, after.length);
     assert.match(notes[0]!, /stopped working.*Loading .* anew/);
     assert.equal(model.status, 'ready');
-    assert.equal(devices.length, 3);
+    assert.equal(devices.length, 1 + after.length);
   });
 }
 

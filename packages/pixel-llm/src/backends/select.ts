@@ -1,5 +1,6 @@
 /** From a device's name to its backend: the one place that knows which backends there are. */
 import { isPixelError, PixelError } from '../core/errors.ts';
+import type { ActivationMode } from '../program/program.ts';
 import { createReferenceBackend } from './reference/backend.ts';
 import type { Backend, DeviceName, KvType } from './types.ts';
 import { createCpuBackend } from './wasm/backend.ts';
@@ -16,6 +17,8 @@ export interface BackendOptions {
   kvType?: KvType | undefined;
   /** A part of the name of the adapter that the device `gpu` should be. Default: the first real GPU. */
   gpuAdapter?: string | undefined;
+  /** What the device `gpu` multiplies weights with. Default f32. */
+  gpuActivations?: ActivationMode | undefined;
 }
 
 /** One device, as far as this machine and this version have it. */
@@ -32,7 +35,7 @@ export interface DeviceReport {
 
 /** Fastest first. */
 const BACKENDS: Readonly<Record<DeviceName, (options: BackendOptions) => Backend | Promise<Backend>>> = {
-  gpu: ({ gpuAdapter }) => createGpuBackend({ adapter: gpuAdapter }),
+  gpu: ({ gpuAdapter, gpuActivations }) => createGpuBackend({ adapter: gpuAdapter, activations: gpuActivations }),
   cpu: createCpuBackend,
   reference: () => createReferenceBackend(),
 };

@@ -47,7 +47,9 @@ async function loadInWorker(source: ModelSource, assets: AssetUrls, options: Loa
     check = false,
     device,
     threads,
+    kvType,
     gpuAdapter,
+    gpuActivations,
     contextLength,
     sequences,
   } = options;
@@ -57,7 +59,7 @@ async function loadInWorker(source: ModelSource, assets: AssetUrls, options: Loa
     const given = {
       assets,
       source: sent,
-      options: { device, threads, gpuAdapter, contextLength, sequences, keep, check },
+      options: { device, threads, kvType, gpuAdapter, gpuActivations, contextLength, sequences, keep, check },
     };
     return new WorkerModel(client, await client.call('load', given, { signal, onProgress }));
   } catch (error) {

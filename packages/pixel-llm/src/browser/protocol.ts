@@ -2,14 +2,14 @@
  * What a page and the worker with its model say to each other. The page calls, the worker answers each call once; only when a model is
  * read from an object of the page's does the worker ask. One worker holds one model.
  */
-import type { DeviceName } from '../backends/types.ts';
+import type { DeviceName, KvType } from '../backends/types.ts';
 import type { AssetUrls } from '../core/asset-urls.ts';
 import type { Progress } from '../core/progress.ts';
 import type { EmbedOptions } from '../engine/embedding.ts';
 import type { GeneratedPiece, GenerateOptions, GenerationResult } from '../engine/generation.ts';
 import type { Score, ScoreOptions } from '../engine/score.ts';
 import type { Prompt } from '../engine/session.ts';
-import type { Program } from '../program/program.ts';
+import type { ActivationMode, Program } from '../program/program.ts';
 import type { RowRange, WeightHead } from '../pxi/weight-source.ts';
 import type { ChatMessage } from '../tokenizer/chat-template.ts';
 import type { ErrorMessage } from './error-message.ts';
@@ -27,7 +27,9 @@ export type SentSource =
 interface SentLoadOptions {
   readonly device?: 'auto' | DeviceName | undefined;
   readonly threads?: number | undefined;
+  readonly kvType?: KvType | undefined;
   readonly gpuAdapter?: string | undefined;
+  readonly gpuActivations?: ActivationMode | undefined;
   readonly contextLength?: number | undefined;
   readonly sequences?: number | undefined;
   /** Keep a model from a URL in the browser's storage. */

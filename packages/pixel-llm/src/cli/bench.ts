@@ -51,7 +51,7 @@ export const registerBench: RegisterCommand = (program, context) => {
 };
 
 async function bench(path: string, flags: BenchFlags, context: CommandContext): Promise<void> {
-  const { promptTokens, generateTokens, rounds, device, threads, gpuAdapter } = flags;
+  const { promptTokens, generateTokens, rounds, threads, gpuAdapter } = flags;
   const needed = Math.max(promptTokens, generateTokens + 1);
   await using model = await loadForCommand(path, { ...flags, context: flags.context ?? needed }, context);
   await checkFinite(model, context);
@@ -74,7 +74,7 @@ async function bench(path: string, flags: BenchFlags, context: CommandContext): 
     model: path,
     architecture: model.architecture,
     device: model.device,
-    description: (await selectBackend(device, { threads, gpuAdapter })).description,
+    description: (await selectBackend(model.device, { threads, gpuAdapter })).description,
     cores: availableParallelism(),
     node: process.version,
     prompt,

@@ -5,6 +5,7 @@ import type { GenerateOptions } from '../engine/generation.ts';
 import type { LoadModelOptions } from '../engine/load-model.ts';
 import type { Model } from '../engine/model.ts';
 import { loadModel } from '../engine/node.ts';
+import { ACTIVATION_MODES, type ActivationMode } from '../program/program.ts';
 import { type CommandContext, decimalNumber, wholeNumber } from './command.ts';
 import { pulledModel } from './local-model.ts';
 
@@ -26,6 +27,7 @@ export interface DeviceFlags {
   threads?: number;
   kvType?: KvType;
   gpuAdapter?: string;
+  gpuActivations?: ActivationMode;
   /** A LoRA adapter: a path. */
   adapter?: string;
   /** False: a URL is read by ranges, not pulled. */
@@ -62,6 +64,12 @@ export function addDeviceFlags(command: Command): Command {
       ),
     )
     .option('--gpu-adapter <name>', "a part of the GPU adapter's name, software adapters too (default: a real GPU)")
+    .addOption(
+      new Option(
+        '--gpu-activations <type>',
+        'what the GPU multiplies weights with: f32, or q8, rounded to 8 bits',
+      ).choices(ACTIVATION_MODES),
+    )
     .option('--adapter <file>', 'a LoRA adapter of the model, as `finetune` writes it')
     .option('--context <n>', "tokens of prompt and text together (default: the model's, at most 4096)", wholeNumber(1))
     .option('--no-cache', 'read a URL by ranges, and do not pull it into the cache');
@@ -80,12 +88,12 @@ export async function loadForCommand(
   context: CommandContext,
   { sequences }: Pick<LoadModelOptions, 'sequences'> = {},
 ): Promise<Model> {
-  const { device, threads, kvType, gpuAdapter, adapter, context: contextLength, cache } = flags;
+  const { device, threads, kvType, gpuAdapter, gpuActivations, adapter, context: contextLength, cache } = flags;
   const path = cache ? await pulledModel(given, context) : given;
   const begun = performance.now();
   const model = await context.withProgress((onProgress, onNote) =>
     loadModel(path, {
-      ...{ device, threads, kvType, gpuAdapter, adapter, contextLength, sequences },
+      ...{ device, threads, kvType, gpuAdapter, gpuActivations, adapter, contextLength, sequences },
       ...{ signal: context.signal, onProgress, onNote },
     }),
   );

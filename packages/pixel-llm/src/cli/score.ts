@@ -49,11 +49,14 @@ export const registerScore: RegisterCommand = (program: Command, context: Comman
 
 async function score(given: string, flags: ScoreFlags, context: CommandContext): Promise<void> {
   const prompt = await choosePrompt(flags, context.signal);
-  const { device, threads, kvType, gpuAdapter, adapter, context: contextLength, top, json } = flags;
+  const { device, threads, kvType, gpuAdapter, gpuActivations, adapter, context: contextLength, top, json } = flags;
   const { signal } = context;
   const path = flags.cache ? await pulledModel(given, context) : given;
   await using model = await context.withProgress((onProgress, onNote) =>
-    loadModel(path, { device, threads, kvType, gpuAdapter, adapter, contextLength, signal, onProgress, onNote }),
+    loadModel(path, {
+      ...{ device, threads, kvType, gpuAdapter, gpuActivations, adapter, contextLength },
+      ...{ signal, onProgress, onNote },
+    }),
   );
   const result = await context.withProgress((onProgress) => model.score(prompt, { top, signal, onProgress }));
   if (json) await printJson(result, context);

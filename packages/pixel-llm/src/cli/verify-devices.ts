@@ -10,7 +10,7 @@ import { PixelError } from '../core/errors.ts';
 import { checkMemory } from '../engine/memory.ts';
 import { availableMemory } from '../engine/node.ts';
 import { buildProgram } from '../program/build-program.ts';
-import type { Program } from '../program/program.ts';
+import type { ActivationMode, Program } from '../program/program.ts';
 import { openWeightsFile } from '../pxi/node.ts';
 import type { WeightSource } from '../pxi/weight-source.ts';
 import { createTokenizer } from '../tokenizer/tokenizer.ts';
@@ -25,6 +25,7 @@ export interface VerifyDevicesFlags {
   tokens: number;
   threads?: number;
   gpuAdapter?: string;
+  gpuActivations?: ActivationMode;
   json?: boolean;
 }
 
@@ -55,12 +56,12 @@ export async function verifyDevices(given: string, flags: VerifyDevicesFlags, co
 }
 
 /** Throws `bad-argument`, `unknown-device`. */
-async function backendsOf({ devices, threads, gpuAdapter }: VerifyDevicesFlags): Promise<Backend[]> {
+async function backendsOf({ devices, threads, gpuAdapter, gpuActivations }: VerifyDevicesFlags): Promise<Backend[]> {
   const names = devices.split(',').map((name) => name.trim());
   if (names.length < 2 || new Set(names).size < names.length) {
     throw new PixelError('bad-argument', '--devices takes two devices or more, the yardstick first: reference,cpu.');
   }
-  return Promise.all(names.map((name) => selectBackend(name as DeviceName, { threads, gpuAdapter })));
+  return Promise.all(names.map((name) => selectBackend(name as DeviceName, { threads, gpuAdapter, gpuActivations })));
 }
 
 /** The text's tokens, or tokens from all over the vocabulary. */

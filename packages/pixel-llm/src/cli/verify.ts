@@ -1,5 +1,6 @@
 /** `pixel-llm verify`: is a model still what was written? Exit code 1, and what is damaged, if not. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { ACTIVATION_MODES } from '../program/program.ts';
 import { createWorkerHasher, openSource } from '../pxi/node.ts';
 import { type VerifyReport, verifyModelFile } from '../pxi/verify-file.ts';
 import { type CommandContext, type RegisterCommand, wholeNumber } from './command.ts';
@@ -39,6 +40,12 @@ export const registerVerify: RegisterCommand = (program: Command, context: Comma
       wholeNumber(1, 1024),
     )
     .option('--gpu-adapter <name>', "with --devices: a part of the GPU adapter's name (default: a real GPU)")
+    .addOption(
+      new Option(
+        '--gpu-activations <type>',
+        'with --devices: what the GPU multiplies weights with (default: f32)',
+      ).choices(ACTIVATION_MODES),
+    )
     .option('--json', 'print the findings as JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (model: string, flags: Partial<VerifyDevicesFlags> & { tokens: number }) => {

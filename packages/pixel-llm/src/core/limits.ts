@@ -27,6 +27,8 @@ export const LIMITS = {
   modelLayers: 4096,
   /** Program: ops and values; a model of 130 layers has about 2700. */
   programOps: 262_144,
+  /** Program: values that it is given. A model has two; a stretch of one that is checked op by op, all that its ops read. */
+  programInputs: 64,
   /** Program: width of any dimension of a model (embedding, heads, feed-forward). Real models reach about 60 k. */
   modelWidth: 1_048_576,
   /** Program: positions of the longest context; real models declare up to 10 million. */

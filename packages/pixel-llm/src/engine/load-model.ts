@@ -10,7 +10,7 @@ import { openHttpByteSource } from '../core/http-byte-source.ts';
 import type { WorkOptions } from '../core/progress.ts';
 import { adaptProgram } from '../program/adapt-program.ts';
 import { buildProgram } from '../program/build-program.ts';
-import type { Program } from '../program/program.ts';
+import type { ActivationMode, Program } from '../program/program.ts';
 import { isAdapterTensor, readAdapter, withAdapterTensors } from '../pxi/adapter.ts';
 import { copyWeights } from '../pxi/copy-weights.ts';
 import { openWeights } from '../pxi/open-weights.ts';
@@ -39,6 +39,11 @@ export interface LoadModelOptions extends WorkOptions {
   kvType?: KvType | undefined;
   /** A part of the name of the GPU adapter to run on, software adapters included. Default: the first real GPU. */
   gpuAdapter?: string | undefined;
+  /**
+   * What the device `gpu` multiplies weights with: `f32` (default), or `q8`, activations rounded to 8 bits, four products an instruction where the
+   * GPU and the type of the weights have it: on some GPUs faster, on others slower, and less exact.
+   */
+  gpuActivations?: ActivationMode | undefined;
   /** Tokens that prompt and answer may have together. Default: the model's own limit, but at most 4096. */
   contextLength?: number | undefined;
   /** How many sequences of full length the KV cache holds at once; idle ones make room for busy ones. Default 1. */
@@ -81,9 +86,9 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
 const GPU_FAILURES: readonly PixelErrorCode[] = ['out-of-memory', 'unknown-device', 'device-lost', 'bad-program'];
 
 async function loadFromWeights(weights: WeightSource, options: LoadModelOptions): Promise<Model> {
-  const { device = 'auto', threads, kvType, gpuAdapter, sequences = 1, onNote } = options;
+  const { device = 'auto', threads, kvType, gpuAdapter, gpuActivations, sequences = 1, onNote } = options;
   checkWhole('sequences', sequences, 1, 4096);
-  const choices = { threads, kvType, gpuAdapter, onNote };
+  const choices = { threads, kvType, gpuAdapter, gpuActivations, onNote };
   const backend = await selectBackend(device, choices);
   const adapter = options.adapter === undefined ? undefined : await readIntoMemory(options.adapter, options);
   try {

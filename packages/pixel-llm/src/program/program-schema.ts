@@ -1,7 +1,7 @@
 /** The form of a Program as JSON. What the names and shapes in it mean to each other is checked by validate.ts. */
 import * as z from 'zod';
 import { LIMITS } from '../core/limits.ts';
-import type { Program } from './program.ts';
+import { ACTIVATION_MODES, type Program } from './program.ts';
 
 const name = z.string().min(1).max(LIMITS.nameBytes);
 const names = z.array(name).max(8);
@@ -48,7 +48,7 @@ const ops = z.discriminatedUnion('op', [
   op('takeRows', none),
   op('rmsNorm', norm),
   op('layerNorm', norm),
-  op('matmul', z.strictObject({ activations: z.enum(['f32', 'q8']) })),
+  op('matmul', z.strictObject({ activations: z.enum(ACTIVATION_MODES) })),
   op('rope', rope),
   op('attention', attention),
   op('silu', none),
@@ -78,6 +78,6 @@ export const programSchema: z.ZodType<Program> = z.strictObject({
     )
     .max(LIMITS.programOps),
   ops: z.array(ops).max(LIMITS.programOps),
-  inputs: z.array(name).max(64),
+  inputs: z.array(name).max(LIMITS.programInputs),
   outputs: z.array(name).max(LIMITS.programOps),
 });

@@ -42,7 +42,8 @@ export interface ProgramState {
  * f32 scale, as integer kernels need: with m = max|x| of the block, q = round-half-to-even(f32(x * f32(127 / m))),
  * and the product uses q * f32(m / 127). A block with m < 2^-100 is zeros. The same for every weight type.
  */
-export type ActivationMode = 'f32' | 'q8';
+export const ACTIVATION_MODES = ['f32', 'q8'] as const;
+export type ActivationMode = (typeof ACTIVATION_MODES)[number];
 
 export interface OpShape<Name extends string, Attributes> {
   readonly op: Name;

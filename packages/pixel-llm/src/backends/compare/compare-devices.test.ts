@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { golden, goldenModels, goldenTest } from '../../../test/goldens.ts';
 import { tinyWeights } from '../../../test/tiny-model.ts';
+import { LIMITS } from '../../core/limits.ts';
 import { openGgufFile } from '../../gguf/node.ts';
 import { buildProgram } from '../../program/build-program.ts';
 import type { OpName } from '../../program/program.ts';
 import { createGgufWeights } from '../../pxi/gguf-weights.ts';
+import { madeHead } from '../../pxi/make-model/make-model.ts';
 import { createReferenceBackend } from '../reference/backend.ts';
 import { type OpTable, REFERENCE_OPS } from '../reference/op-table.ts';
 import type { Backend, Executor } from '../types.ts';
@@ -167,16 +169,18 @@ test('prompts that cannot be compared are refused', async () => {
   assert.equal((await compareTiny(createReferenceBackend(), Array<number>(158).fill(1))).first, undefined);
 });
 
-test('stretches cover every op once, and hold no more weights than allowed unless one op does', () => {
-  const program = buildProgram(tinyWeights().head);
-  for (const most of [1, 2000, 1e9]) {
+test('stretches cover every op once, and hold no more weights than allowed unless one op does, nor more inputs', () => {
+  const { metadata, tensors } = madeHead({ shape: 'smollm-135m', type: 'Q8_0', seed: 1 });
+  const program = buildProgram({ metadata, tensors: new Map(tensors.map((info) => [info.name, info])) });
+  for (const most of [1, 1e6, 1e9]) {
     const stretches = [...stretchesOf(program, most)];
     assert.deepEqual(
       stretches.flatMap(([start, end]) => program.ops.slice(start, end)),
       program.ops,
     );
     for (const [start, end] of stretches) {
-      const { weights } = isolateOps(program, start, end);
+      const { weights, inputs } = isolateOps(program, start, end);
+      assert.ok(inputs.length <= LIMITS.programInputs, `${inputs.length} inputs`);
       const count = weights.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
       assert.ok(count <= most || program.ops.slice(start, end).filter((op) => op.weights.length > 0).length === 1);
     }

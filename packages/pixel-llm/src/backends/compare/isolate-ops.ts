@@ -2,6 +2,7 @@
  * A stretch of a Program in which no op sees another's result: every value an op reads is an input. Given the values that another device
  * computed, it says what each single op should have made of them, so that a difference belongs to the op that made it.
  */
+import { LIMITS } from '../../core/limits.ts';
 import type { Op, Program, ProgramValue } from '../../program/program.ts';
 
 /** The result of an op of an isolated Program, by the name of the value it stands for. */
@@ -20,11 +21,8 @@ export function isolateOps(program: Program, start: number, end: number): Progra
   const inputs = new Map<string, ProgramValue>();
   const results: ProgramValue[] = [];
   const ops = program.ops.slice(start, end).map((op): Op => {
-    const read = op.in.map((name) => {
-      const given = isCached(op, name) ? keptName(name) : name;
-      inputs.set(given, { ...values.get(name)!, name: given });
-      return given;
-    });
+    const read = givenNames(op);
+    for (const [i, given] of read.entries()) inputs.set(given, { ...values.get(op.in[i]!)!, name: given });
     results.push({ ...values.get(op.out)!, name: resultName(op.out) });
     return { ...op, in: read, out: resultName(op.out) };
   });
@@ -41,24 +39,27 @@ export function isolateOps(program: Program, start: number, end: number): Progra
   };
 }
 
-/** Where a Program is cut: as many ops together as need no more than `mostWeights` weights, or one. */
+/** Where a Program is cut: as many ops together as need no more than `mostWeights` weights and as a Program may have inputs, or one. */
 export function* stretchesOf({ ops, weights }: Program, mostWeights: number): Generator<readonly [number, number]> {
   const counts = new Map(weights.map(({ name, shape }) => [name, shape.reduce((count, size) => count * size, 1)]));
   let start = 0;
   let sum = 0;
+  let inputs = new Set<string>();
   for (const [index, op] of ops.entries()) {
     const count = op.weights.reduce((total, name) => total + counts.get(name)!, 0);
-    if (index > start && sum + count > mostWeights) {
+    const read = new Set([...inputs, ...givenNames(op)]);
+    if (index > start && (sum + count > mostWeights || read.size > LIMITS.programInputs)) {
       yield [start, index];
       start = index;
       sum = 0;
-    }
+      inputs = new Set(givenNames(op));
+    } else inputs = read;
     sum += count;
   }
   if (start < ops.length) yield [start, ops.length];
 }
 
-/** Whether an attention op keeps this input in its cache: all but the queries. */
-function isCached(op: Op, name: string): boolean {
-  return op.op === 'attention' && op.in.indexOf(name) > 0;
+/** What an op reads as inputs of an isolated Program: attention keeps all but the queries in its cache. */
+function givenNames({ op, in: names }: Op): string[] {
+  return names.map((name, i) => (op === 'attention' && i > 0 ? keptName(name) : name));
 }

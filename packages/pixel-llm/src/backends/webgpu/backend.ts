@@ -1,6 +1,6 @@
 /** The device `gpu`: WGSL kernels on a WebGPU adapter, in Node and in browsers. */
 import { PixelError } from '../../core/errors.ts';
-import type { Program } from '../../program/program.ts';
+import { ACTIVATION_MODES, type ActivationMode, type Program } from '../../program/program.ts';
 import { validateProgram } from '../../program/validate.ts';
 import { checkTensor } from '../reference/load-weights.ts';
 import { type Backend, DEFAULT_PAGE_TOKENS } from '../types.ts';
@@ -19,20 +19,35 @@ export interface GpuOptions {
   readonly device?: GpuDevice | undefined;
   /** What keys and values are kept in. Default f16. */
   readonly cacheType?: 'f16' | 'f32' | undefined;
+  /** What products with few tokens multiply weights of integers with, where the device can: 32 bits (default), or 8, as `cpu` does. */
+  readonly activations?: ActivationMode | undefined;
   /** False: every op of the Program by itself. */
   readonly fuse?: boolean | undefined;
   /** Entries of one pass. Default: what is best. */
   readonly maxTokens?: number | undefined;
 }
 
-/** Throws `unknown-device`, saying why there is none. */
+/** Throws `unknown-device`, saying why there is none, and `bad-argument`. */
 export async function createGpuBackend(options: GpuOptions = {}): Promise<Backend> {
-  const { adapter: wanted, restrictions, cacheType: type = 'f16', fuse = true, maxTokens } = options;
+  const {
+    adapter: wanted,
+    restrictions,
+    cacheType: type = 'f16',
+    activations = 'f32',
+    fuse = true,
+    maxTokens,
+  } = options;
+  if (!ACTIVATION_MODES.includes(activations)) {
+    throw new PixelError(
+      'bad-argument',
+      `There are no activations "${activations}": ${ACTIVATION_MODES.join(' or ')}.`,
+    );
+  }
   const { name } = options.device ?? (await chooseAdapter(wanted));
   return {
     device: 'gpu',
     description: `WebGPU on ${name}`,
-    activations: 'f32',
+    activations,
     estimateBytes: (program, pages) => storedBytes(program) + cacheBytes(program, { type, ...pages }),
     async load(program, source, { pageCount, pageTokens = DEFAULT_PAGE_TOKENS, signal, onProgress }) {
       for (const [what, value] of Object.entries({ pageCount, pageTokens })) {

@@ -1,8 +1,9 @@
 /** Products, with what is joined to them: which kernels they take for a few tokens, or for many. */
 import type { Dispatch, Place, StageContext } from './dispatch.ts';
 import { gatedHalvesKernel } from './kernels/elementwise.ts';
-import { type MatVecSpec, matVecKernel } from './kernels/mat-vec.ts';
+import { canMultiplyPacked, type MatVecSpec, matVecKernel } from './kernels/mat-vec.ts';
 import { normKernel } from './kernels/norm.ts';
+import { quantizeActivationsKernel } from './kernels/quantize-activations.ts';
 import { roundActivationsKernel } from './kernels/round-activations.ts';
 import { tiledProductKernel } from './kernels/tiled-product.ts';
 import type { ProductOp } from './plan-ops.ts';
@@ -20,40 +21,66 @@ export function productTemps(op: ProductOp): ReadonlyMap<string, number> {
   const { out, columns, norm, activations, gate } = op;
   return new Map([
     ...(norm ? [[`${out} normed`, columns] as const] : []),
-    ...(activations === 'q8' ? [[`${out} rounded`, columns] as const] : []),
+    ...(activations === 'q8'
+      ? ([
+          [`${out} rounded`, columns],
+          [`${out} packed`, Math.ceil(columns / 4)],
+          [`${out} scales`, Math.ceil(columns / 32)],
+        ] as const)
+      : []),
     ...(gate ? [[`${out} product`, rowsOf(op)] as const] : []),
   ]);
 }
 
 /** The dispatches of a product over at most so many rows; their `sizes` is the caller's to bind. */
 export function productDispatches(op: ProductOp, rows: number, context: StageContext): Dispatch[] {
-  const { dispatches, x } = rounded(op, op.x, context);
-  if (rows <= 8) return [...dispatches, ...fewRows(op, x, rows, context)];
+  if (rows <= 8 && canPack(op, context)) {
+    const [packed, scales] = [`${op.out} packed`, `${op.out} scales`].map((name): Place => ({ value: name }));
+    const kernel = quantizeActivationsKernel({ width: op.columns }, context.traits);
+    const pack = { kernel, places: { x: { value: op.x }, packed: packed!, scales: scales! } };
+    return [pack, ...fewRows(op, { x: packed!, x_scales: scales! }, rows, context)];
+  }
+  const { dispatches, x } = rounded(op, context);
+  if (rows <= 8) return [...dispatches, ...fewRows(op, { x: { value: x } }, rows, context)];
   return [...dispatches, ...manyRows(op, x, context)];
 }
 
-/** The activations as `q8` wants them. */
-function rounded({ activations, columns, out }: ProductOp, x: string, { traits }: StageContext) {
+/** Whether integers can meet integers: the device has the instruction, and all weights are of such a type. */
+function canPack(op: ProductOp, context: StageContext): boolean {
+  const { activations, columns } = op;
+  if (activations !== 'q8' || !context.traits.packedDot) return false;
+  return partsOf(op, context).every(({ type }) => canMultiplyPacked(type, columns));
+}
+
+/** The activations as `q8` wants them, as floats: where integers cannot be multiplied. */
+function rounded({ activations, columns, out, x }: ProductOp, { traits }: StageContext) {
   if (activations !== 'q8') return { dispatches: [], x };
   const to = `${out} rounded`;
   return { dispatches: [{ kernel: roundActivationsKernel({ width: columns }, traits), places: xOut(x, to) }], x: to };
 }
 
-/** Weights are read once for all tokens, and all that is joined is done in the same dispatch. */
-function fewRows(op: ProductOp, x: string, rows: number, context: StageContext): Dispatch[] {
+/** Weights are read once for all tokens, and all that is joined is done in the same dispatch. With `x_scales`, activations are packed. */
+function fewRows(
+  op: ProductOp,
+  input: Readonly<Record<'x', Place> & Partial<Record<'x_scales', Place>>>,
+  rows: number,
+  context: StageContext,
+): Dispatch[] {
   const { columns, out, norm, bias, residual, gate } = op;
   const { traits } = context;
   const parts = partsOf(op, context);
   const spec = {
     columns,
     tokens: rows as MatVecSpec['tokens'],
+    activations: input.x_scales ? ('q8' as const) : ('f32' as const),
     bias: bias !== undefined,
     residual: residual !== undefined,
     ...(norm ? { norm: { epsilon: norm.epsilon } } : {}),
     ...(gate ? { gate } : {}),
   };
   const places = (placed: readonly PlacedPart[]): Dispatch['places'] => ({
-    ...xOut(x, out),
+    ...input,
+    out: { value: out },
     ...joinedPlaces(op, context),
     ...Object.assign({}, ...placed.map(({ part }, i) => planePlaces(`m${i}`, part))),
   });
@@ -61,7 +88,7 @@ function fewRows(op: ProductOp, x: string, rows: number, context: StageContext):
   // x, out, and what is joined are bound beside the planes.
   const bound = parts.reduce(
     (sum, { part }) => sum + part.planes.size,
-    2 + Object.keys(joinedPlaces(op, context)).length,
+    1 + Object.keys(input).length + Object.keys(joinedPlaces(op, context)).length,
   );
   if (bound <= traits.maxStorageBuffers) {
     return [{ kernel: matVecKernel({ ...spec, matrices: parts.map(matrixOf) }, traits), places: places(parts) }];

@@ -15,7 +15,7 @@ export function roundActivationsKernel({ width }: { readonly width: number }, tr
     { name: 'sizes', kind: 'uniform' },
   ];
   return {
-    label: `roundActivations ${width}`,
+    label: `round activations ${width}`,
     entryPoint: 'main',
     bindings,
     workgroups: ({ rows }) => grid(Math.ceil((rows * blocks) / WORKGROUP), traits),
