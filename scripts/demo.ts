@@ -36,9 +36,20 @@ function tourOfPixie(): void {
   step('This picture is a language model. Check every line of pixels and every tensor.', 'verify', pixie);
   step('Draw what a person wants to see: the weights, bright where they are large.', 'render', pixie, view);
   step('Let the picture tell a story.', 'run', '--prompt', 'Once there was a', '--seed', '3');
-  const where = 'The key is above the cup. The star is to the right of the key. Where is the star from the cup?';
-  step('Ask it where things are; it writes down its steps.', 'run', '--prompt', where, '--temperature', '0');
   step('Ask it about this project.', 'run', '--prompt', 'Tell me what PixelFS is.', '--temperature', '0');
+  const rooms =
+    'The office is east of the hallway. The kitchen is north of the office. The garden is west of the bedroom. ' +
+    'The office is west of the garden. The bathroom is north of the garden.';
+  const way = `${rooms} How do you go from the kitchen to the garden?`;
+  const finder = join('models', 'babi-19.pxi.png');
+  step(
+    'Another picture finds ways: it writes down the rooms it looks through.',
+    'run',
+    finder,
+    way,
+    '--temperature',
+    '0',
+  );
   step('Other programs read the same weights as GGUF ...', 'convert', pixie, gguf);
   step('... which becomes the same picture again.', 'convert', gguf, back);
   if (!readFileSync(back).equals(readFileSync(pixie)))

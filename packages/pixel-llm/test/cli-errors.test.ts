@@ -38,7 +38,7 @@ const CASES: readonly (readonly [typed: string, says: RegExp, code?: number])[] 
   ['--nonsense', /unknown option '--nonsense'/],
   ['--debug', /a command is missing after "pixel-llm": one of .*run/],
   ['fs', /a command is missing after "pixel-llm fs": one of put/],
-  ['run', /No prompt was given/],
+  ['run', /run needs a model, as in pixel-llm run MODEL\.pxi\.png/],
   ['run nowhere.gguf hello', /nowhere\.gguf does not exist/],
   ['run folder hello', /folder is not a file/],
   ['run note.txt hello', /note\.txt is no model/],

@@ -41,6 +41,7 @@ describe('The published package', () => {
     installed('make-model', '--shape', 'toy', '--type', 'Q8_0', '--seed', '3', 'toy.gguf');
     installed('convert', 'toy.gguf', 'toy.pxi.png');
     installed('verify', 'toy.pxi.png');
+    assert.match(installed('run', '--prompt', 'Tell me what PixelFS is.', '--temperature', '0'), /any bytes as a PNG/);
     assert.ok(installed('run', 'toy.pxi.png', 'Hello', '--max-tokens', '4', '--ignore-eos').length > 0);
     installed('convert', 'toy.pxi.png', 'back.gguf');
     assert.equal(statSync(join(folder, 'back.gguf')).size, statSync(join(folder, 'toy.gguf')).size);

@@ -6,7 +6,10 @@ import { test } from 'node:test';
 import { openFileByteSource } from '../src/core/node.ts';
 import { loadModel } from '../src/engine/node.ts';
 import { verifyModelFile } from '../src/pxi/verify-file.ts';
+import { writeDocs } from '../src/train/corpora/docs.ts';
+import { writeStory } from '../src/train/corpora/stories.ts';
 import { answerQuestions, scoreRows } from '../src/train/evaluation/answer-questions.ts';
+import { scoreStories, tellStories } from '../src/train/evaluation/story-scores.ts';
 import { parseBabi } from '../src/train/tasks/babi.ts';
 import { partOf } from '../src/train/tasks/question.ts';
 import { golden, goldenTest } from './goldens.ts';
@@ -25,6 +28,21 @@ for (const name of names) {
     assert.ok(readFileSync(join(MODELS, 'README.md'), 'utf8').includes(`## ${name}`));
   });
 }
+
+test('Pixie costs stories little more than their grammar does, tells its own, and knows the project in other words', async () => {
+  await using pixie = await loadModel(join(MODELS, 'pixie.pxi.png'), { device: 'cpu', sequences: 8 });
+  const stories = Array.from({ length: 20 }, (_, i) => writeStory(778, i));
+  const { ratio } = await scoreStories(pixie, stories);
+  assert.ok(ratio <= 1.05, `${ratio} times`);
+  const { score } = await tellStories(pixie, 40, { seed: 1, atOnce: 8 });
+  assert.ok(score >= 0.6, `${100 * score} % of its stories keep to the grammar`);
+  const questions = Array.from({ length: 60 }, (_, i) => {
+    const { prompt, completion } = writeDocs(779, i, true);
+    return { story: '', question: prompt, answer: completion, kind: 'docs' };
+  });
+  const [row] = scoreRows(await answerQuestions(pixie, questions, { atOnce: 8 }));
+  assert.ok(row!.score >= 0.9, `${row!.right} of ${row!.questions}`);
+});
 
 /** By the card. Of the questions that no training saw, some here and all with PIXEL_FULL. */
 const SCORES = [{ model: 'babi-19', task: '19_path-finding', least: 0.98 }] as const;

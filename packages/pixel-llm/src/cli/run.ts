@@ -91,6 +91,13 @@ async function run(
   flags: RunFlags,
   context: CommandContext,
 ): Promise<void> {
+  if (path === undefined && flags.prompt === undefined) {
+    throw new PixelError(
+      'bad-argument',
+      'run needs a model, as in pixel-llm run MODEL.pxi.png "Once upon a time", or a prompt for the one that comes with it: ' +
+        'pixel-llm run --prompt "Once there was a".',
+    );
+  }
   const text = await choosePrompt(argument, flags, context.signal);
   await using model = await loadForCommand(path ?? (await shippedModel()), flags, context);
   using session = model.createSession();
@@ -114,8 +121,7 @@ async function choosePrompt(argument: string | undefined, { prompt }: RunFlags, 
   if (process.stdin.isTTY) {
     throw new PixelError(
       'bad-argument',
-      'run needs a prompt: pixel-llm run MODEL "Once upon a time", or text on stdin; pixel-llm run --prompt "Once there was a" ' +
-        'takes the small model that comes with pixel-llm.',
+      'run needs a prompt: pixel-llm run MODEL "Once upon a time", or text on stdin.',
     );
   }
   const text = (await readStandardText(signal)).replace(/\r?\n$/, '');
