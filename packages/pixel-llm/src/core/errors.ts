@@ -33,7 +33,8 @@ export const ERROR_CODES = {
   'unknown-format': 'The file is of none of the formats this command reads.',
   'context-full': 'The prompt and answer no longer fit the context of the model.',
   'out-of-memory': 'There is not enough memory for the model and its cache.',
-  'device-lost': 'A device, or one of its threads, stopped working; the model has to be loaded again.',
+  'device-lost':
+    'A device, or one of its threads, stopped working, and could not be made anew; the model has to be loaded again.',
   disposed: 'The object was used after it was disposed of.',
 } as const;
 
