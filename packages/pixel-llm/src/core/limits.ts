@@ -47,6 +47,10 @@ export const LIMITS = {
   manifestBytes: 134_217_728,
   /** PXI: files of one set. */
   setFiles: 99_999,
+  /** Map: bytes of pixels that one read or write may move, since they stand in memory. */
+  mapRegionBytes: 2_147_483_648,
+  /** Map: bytes of a region's or overlay's metadata as JSON. Larger things belong into pixels. */
+  mapMetadataBytes: 1_048_576,
   /** Commands: bytes of a text read from stdin or a file: an endless pipe must not fill memory. */
   textBytes: 67_108_864,
   /** Conversation: bytes of tokens, or of the KV cache, that a saved session may make us read. */

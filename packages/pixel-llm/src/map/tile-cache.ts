@@ -1,0 +1,58 @@
+/** The blocks of tiles that were read last, within a budget of bytes. A block's number stands for its pixels for ever, so none grows stale. */
+import { blockBytes, type TileBlock } from './tile.ts';
+
+/** 64 MB: some 4000 tiles of 64 x 64. */
+export const USUAL_CACHE_BYTES = 67_108_864;
+
+export interface CacheStatistics {
+  /** Blocks that were asked for and there, or not. */
+  readonly hits: number;
+  readonly misses: number;
+  readonly evictions: number;
+  readonly blocks: number;
+  readonly bytes: number;
+  readonly budgetBytes: number;
+}
+
+export class TileCache {
+  readonly #budget: number;
+  /** The one used longest ago comes first. */
+  readonly #blocks: Map<number, TileBlock> = new Map();
+  #bytes = 0;
+  #hits = 0;
+  #misses = 0;
+  #evictions = 0;
+
+  constructor(budgetBytes: number = USUAL_CACHE_BYTES) {
+    this.#budget = budgetBytes;
+  }
+
+  get statistics(): CacheStatistics {
+    const [hits, misses, evictions] = [this.#hits, this.#misses, this.#evictions];
+    return { hits, misses, evictions, blocks: this.#blocks.size, bytes: this.#bytes, budgetBytes: this.#budget };
+  }
+
+  get(number: number): TileBlock | undefined {
+    const block = this.#blocks.get(number);
+    if (!block) {
+      this.#misses++;
+      return undefined;
+    }
+    this.#hits++;
+    this.#blocks.delete(number);
+    this.#blocks.set(number, block);
+    return block;
+  }
+
+  set(number: number, block: TileBlock): void {
+    if (this.#blocks.has(number)) return;
+    this.#blocks.set(number, block);
+    this.#bytes += blockBytes(block);
+    for (const [oldest, { pixels, written }] of this.#blocks) {
+      if (this.#bytes <= this.#budget) break;
+      this.#blocks.delete(oldest);
+      this.#bytes -= blockBytes({ pixels, written });
+      this.#evictions++;
+    }
+  }
+}
