@@ -49,6 +49,8 @@ export const LIMITS = {
   setFiles: 99_999,
   /** Map: bytes of pixels that one read or write may move, since they stand in memory. */
   mapRegionBytes: 2_147_483_648,
+  /** Map: characters of a mounted picture's path or URL. */
+  mapPathCharacters: 4096,
   /** Map: bytes of a region's or overlay's metadata as JSON. Larger things belong into pixels. */
   mapMetadataBytes: 1_048_576,
   /** Commands: bytes of a text read from stdin or a file: an endless pipe must not fill memory. */

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { throwIfAborted } from '../core/errors.ts';
 import '../backends/wasm/node.ts';
 import '../backends/webgpu/node.ts';
+import { openModelWeights } from '../map/node.ts';
 import { openWeightsFile } from '../pxi/node.ts';
 import { type LoadModelOptions, loadModel as loadModelAnywhere, type ModelSource } from './load-model.ts';
 import type { Model } from './model.ts';
@@ -32,9 +33,9 @@ export async function loadModel(source: ModelSource | string, options: LoadFileO
   const withMemory: LoadModelOptions = { availableMemory, ...options, adapter };
   if (typeof path !== 'string') return loadModelAnywhere(path, withMemory);
   throwIfAborted(options.signal);
-  const weights = await openWeightsFile(path, { signal: options.signal });
+  const weights = await openModelWeights(path, { signal: options.signal });
   try {
-    return await loadModelAnywhere(weights, { reopen: () => openWeightsFile(path), ...withMemory });
+    return await loadModelAnywhere(weights, { reopen: () => openModelWeights(path), ...withMemory });
   } finally {
     await weights.dispose();
   }

@@ -4,19 +4,26 @@
  */
 import type { ReadOptions } from '../core/byte-source.ts';
 import { PixelError } from '../core/errors.ts';
+import type { Picture } from '../png/picture.ts';
 import type { Rectangle } from '../pxi/weight-space.ts';
-import { pixelBytes, type TileRange, tilesOf } from './coordinates.ts';
+import { describeRectangle, intersection, pixelBytes, type TileRange, tilesOf } from './coordinates.ts';
+import { MapView } from './map-view.ts';
+import { picturesHash } from './mount-record.ts';
+import { closeAll, MountedPictures, type OpenPictures } from './mounted-pictures.ts';
 import { unknownOverlay, unknownRegion } from './names.ts';
+import { placeNear } from './placement.ts';
 import { drawTile, type TileBlock } from './tile.ts';
 import { type CacheStatistics, TileCache } from './tile-cache.ts';
 import { tilesOfPixels } from './tile-draft.ts';
 import {
+  type CommitCondition,
   GROUND,
   type MapCatalog,
   type MapChange,
   type MapHead,
   type MapOverlay,
   type MapRegion,
+  type MountedRegion,
   type RegionList,
   type StoredTile,
   type StoreStatistics,
@@ -28,6 +35,8 @@ export interface InfiniteMapOptions {
   readonly cacheBytes?: number | undefined;
   /** Tiles around each region that is read which are fetched in advance. Default: 0. */
   readonly prefetch?: number | undefined;
+  /** Opens mounted pictures by their path. Default, from `openMap` of the Node entry: files beside the map, and URLs. */
+  readonly openPictures?: OpenPictures | undefined;
 }
 
 export interface ReadRegionOptions extends ReadOptions {
@@ -42,6 +51,14 @@ export interface WriteRegionOptions {
   readonly region?: Omit<MapRegion, keyof Rectangle> | undefined;
 }
 
+export interface MountOptions extends ReadOptions {
+  /** Where its upper left pixel goes. Default: the nearest free place to the origin. */
+  readonly at?: { readonly x: number; readonly y: number } | undefined;
+  /** Name of the region. Default: the picture's name without its endings. */
+  readonly name?: string | undefined;
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+}
+
 export interface MapStatistics {
   readonly store: StoreStatistics;
   readonly cache: CacheStatistics;
@@ -54,10 +71,12 @@ export class InfiniteMap {
   readonly #prefetch: number;
   #catalog: MapCatalog | undefined;
   #regions: RegionList | undefined;
+  readonly #pictures: MountedPictures;
   #fetching: Promise<unknown> = Promise.resolve();
 
-  constructor(store: TileStore, { cacheBytes, prefetch = 0 }: InfiniteMapOptions = {}) {
+  constructor(store: TileStore, { cacheBytes, prefetch = 0, openPictures }: InfiniteMapOptions = {}) {
     this.#store = store;
+    this.#pictures = new MountedPictures(store.name, openPictures);
     this.#cache = new TileCache(cacheBytes);
     this.#prefetch = prefetch;
   }
@@ -100,7 +119,7 @@ export class InfiniteMap {
         this.#catalog = undefined;
         continue;
       }
-      this.#draw(rectangle, target, { sheets, range, tiles, blockOf });
+      await this.#draw(rectangle, target, { sheets, range, tiles, blockOf, mounts: catalog.mounts }, { signal });
       if (this.#prefetch > 0) this.#fetchAround(sheets, range);
       return;
     }
@@ -121,8 +140,7 @@ export class InfiniteMap {
 
   /** All named regions. */
   async regions(options?: ReadOptions): Promise<readonly MapRegion[]> {
-    this.#regions = (await this.#store.readRegions(this.#regions?.revision, options)) ?? this.#regions;
-    return this.#regions?.regions ?? [];
+    return (await this.#regionList(options)).regions;
   }
 
   /** The region of that name. Throws `unknown-region`. */
@@ -140,6 +158,66 @@ export class InfiniteMap {
   /** Forgets the name; the pixels stay. Throws `unknown-region`. */
   async removeRegion(name: string): Promise<void> {
     await this.#store.commit([{ change: 'remove-region', name }]);
+  }
+
+  /**
+   * Lays a picture, or a set of them, under the tiles: it is read through, never copied.
+   * Throws `bad-argument` for a place or a name that is taken, what opening throws, and what a commit throws.
+   */
+  async mount(path: string, { at, name, metadata = {}, signal }: MountOptions = {}): Promise<MountedRegion> {
+    const pictures = await this.#pictures.openNew(path, { signal });
+    try {
+      const [first] = pictures;
+      const lines = pictures.map(({ height }) => height);
+      const size = { width: first?.width ?? 0, height: lines.reduce((sum, height) => sum + height, 0) };
+      const mount = { path, sha256: await picturesHash(pictures, { signal }), lines };
+      const about = { name: name ?? nameOf(path), kind: first?.superblock.kind ?? 'picture', metadata, mount };
+      for (;;) {
+        const { revision, regions } = await this.#regionList({ signal });
+        const region = { ...about, ...this.#placeFor(size, at, regions) };
+        if (await this.#store.commit([{ change: 'add-region', region }], { regions: revision })) return region;
+      }
+    } finally {
+      await closeAll(pictures);
+    }
+  }
+
+  /** Says that the picture of a region now lies elsewhere. Throws `mount-changed` when another lies there, and as `mount`. */
+  async moveMount(name: string, path: string, options: ReadOptions = {}): Promise<void> {
+    const region = await this.mountedRegion(name, options);
+    await closeAll(await this.#pictures.openChecked({ ...region, mount: { ...region.mount, path } }, options));
+    await this.#store.commit([{ change: 'move-region-mount', name, path }]);
+  }
+
+  /** The region of that name, which has a mount. Throws `unknown-region`. */
+  async mountedRegion(name: string, options?: ReadOptions): Promise<MountedRegion> {
+    const { mounts } = await this.#readCatalog(options);
+    const region = mounts.find((mount) => mount.name === name);
+    if (region) return region;
+    await this.region(name, options);
+    throw new PixelError('unknown-region', `${this.name}: the region "${name}" has no picture mounted.`);
+  }
+
+  /** The pictures of a mount, opened for the caller, who closes them. Throws `file-not-found`, `mount-changed`, and what opening throws. */
+  openMount(region: MountedRegion, options?: ReadOptions): Promise<readonly Picture[]> {
+    return this.#pictures.openChecked(region, options);
+  }
+
+  /** The tiles of the ground and these overlays as they are now, whatever is written meanwhile. Throws `unknown-overlay`. */
+  async view(overlays: readonly string[], options: ReadOptions = {}): Promise<MapView> {
+    const snapshot = await this.#store.snapshot();
+    try {
+      const catalog = await snapshot.readCatalog(options);
+      return new MapView(snapshot, this.#sheetsOf(catalog, overlays), this.#cache);
+    } catch (error) {
+      await snapshot.dispose();
+      throw error;
+    }
+  }
+
+  /** Commits changes as they are: for what builds on a map. Throws as `write`. */
+  commit(changes: readonly MapChange[], condition?: CommitCondition): Promise<boolean> {
+    return this.#store.commit(changes, condition);
   }
 
   /** The overlays, the oldest first. */
@@ -168,6 +246,7 @@ export class InfiniteMap {
   /** Harmless twice. */
   async dispose(): Promise<void> {
     await this.#fetching;
+    await this.#pictures.dispose();
     await this.#store.dispose();
   }
 
@@ -180,20 +259,46 @@ export class InfiniteMap {
     names: readonly string[],
     options: ReadOptions,
   ): Promise<{ catalog: MapCatalog; sheets: number[] }> {
-    const find = ({ overlays }: MapCatalog, name: string) =>
-      overlays.find((overlay) => overlay.name === name && overlay.isComplete)?.sheet;
     let catalog = this.#catalog;
-    if (!catalog || names.some((name) => find(catalog!, name) === undefined)) {
-      catalog = await this.#store.readCatalog(options);
-      this.#catalog = catalog;
+    if (!catalog || names.some((name) => sheetNamed(catalog!, name) === undefined)) {
+      catalog = await this.#readCatalog(options);
     }
-    const newest = catalog;
+    return { catalog, sheets: this.#sheetsOf(catalog, names) };
+  }
+
+  async #readCatalog(options?: ReadOptions): Promise<MapCatalog> {
+    this.#catalog = await this.#store.readCatalog(options);
+    return this.#catalog;
+  }
+
+  async #regionList(options?: ReadOptions): Promise<RegionList> {
+    this.#regions = (await this.#store.readRegions(this.#regions?.revision, options)) ?? this.#regions!;
+    return this.#regions;
+  }
+
+  #sheetsOf(catalog: MapCatalog, names: readonly string[]): number[] {
     const sheets = names.map((name) => {
-      const sheet = find(newest, name);
+      const sheet = sheetNamed(catalog, name);
       if (sheet === undefined) throw unknownOverlay(this.name, name);
       return sheet;
     });
-    return { catalog, sheets: [GROUND, ...sheets] };
+    return [GROUND, ...sheets];
+  }
+
+  /** Throws `bad-argument` when a mount lies there already. */
+  #placeFor(
+    size: Pick<Rectangle, 'width' | 'height'>,
+    at: { x: number; y: number } | undefined,
+    regions: readonly MapRegion[],
+  ): Rectangle {
+    if (!at) return placeNear(size, regions, this.head.tileSize);
+    const place = { x: at.x, y: at.y, ...size };
+    const other = regions.find((region) => region.mount && intersection(region, place));
+    if (!other) return place;
+    throw new PixelError(
+      'bad-argument',
+      `${describeRectangle(place)} would cover the mount "${other.name}" (${describeRectangle(other)}): choose another place, or leave it to the map.`,
+    );
   }
 
   async #readTiles(sheets: readonly number[], range: TileRange, options: ReadOptions): Promise<FoundTiles> {
@@ -208,10 +313,20 @@ export class InfiniteMap {
     return { tiles, catalogRevision, blockOf: (number) => held.get(number) ?? blocks.get(number)! };
   }
 
-  #draw(rectangle: Rectangle, target: Uint8Array, { sheets, range, tiles, blockOf }: DrawnTiles): void {
+  async #draw(
+    rectangle: Rectangle,
+    target: Uint8Array,
+    { sheets, range, tiles, blockOf, mounts }: DrawnTiles,
+    options: ReadOptions,
+  ): Promise<void> {
     const size = this.head.tileSize;
     const covered = tiles.filter(({ sheet, block }) => sheet === GROUND && !blockOf(block).written).length;
-    if (covered < (range.right - range.left + 1) * (range.bottom - range.top + 1)) target.fill(0);
+    if (covered < (range.right - range.left + 1) * (range.bottom - range.top + 1)) {
+      target.fill(0);
+      for (const region of mounts) {
+        if (intersection(region, rectangle)) await this.#pictures.draw(region, rectangle, target, options);
+      }
+    }
     for (const wanted of sheets) {
       for (const { sheet, x, y, block } of tiles) {
         if (sheet !== wanted) continue;
@@ -237,6 +352,17 @@ interface FoundTiles {
 interface DrawnTiles extends Omit<FoundTiles, 'catalogRevision'> {
   readonly sheets: readonly number[];
   readonly range: TileRange;
+  readonly mounts: readonly MountedRegion[];
+}
+
+function sheetNamed({ overlays }: MapCatalog, name: string): number | undefined {
+  return overlays.find((overlay) => overlay.name === name && overlay.isComplete)?.sheet;
+}
+
+/** "models/pixie.pxi.png" -> "pixie" */
+function nameOf(path: string): string {
+  const file = path.split(/[\\/]/).pop() ?? path;
+  return file.replace(/(-\d{5}-of-\d{5})?(\.pxi)?\.png$/i, '') || file;
 }
 
 function checkLength(rectangle: Rectangle, pixels: Uint8Array): void {

@@ -5,7 +5,10 @@ import { checkChange, nameTaken, unknownOverlay, unknownRegion } from './names.t
 import { blockBytes, mergeBlocks, type TileBlock } from './tile.ts';
 import {
   type CommitCondition,
+  changesCatalog,
+  changesRegions,
   GROUND,
+  isMounted,
   type MapCatalog,
   type MapChange,
   type MapHead,
@@ -61,7 +64,8 @@ class MemoryReader implements TileSnapshot {
   }
 
   async readCatalog(): Promise<MapCatalog> {
-    return { revision: this.moment.catalogRevision, overlays: [...this.moment.overlays.values()] };
+    const { catalogRevision: revision, overlays, regions } = this.moment;
+    return { revision, overlays: [...overlays.values()], mounts: [...regions.values()].filter(isMounted) };
   }
 
   async readRegions(known?: number): Promise<RegionList | undefined> {
@@ -117,14 +121,9 @@ export class MemoryTileStore extends MemoryReader implements TileStore {
     const steps: (() => void)[] = [];
     for (const change of changes) steps.push(this.#prepare(change, draft));
     for (const step of steps) step();
-    if (changes.some(({ change }) => change.endsWith('-overlay'))) {
-      moment.overlays = draft.overlays;
-      moment.catalogRevision++;
-    }
-    if (changes.some(({ change }) => change.endsWith('-region'))) {
-      moment.regions = draft.regions;
-      moment.regionRevision++;
-    }
+    [moment.overlays, moment.regions] = [draft.overlays, draft.regions];
+    if (changes.some(changesCatalog)) moment.catalogRevision++;
+    if (changes.some(changesRegions)) moment.regionRevision++;
     return true;
   }
 
@@ -166,6 +165,12 @@ export class MemoryTileStore extends MemoryReader implements TileStore {
       case 'remove-region':
         if (!regions.delete(change.name)) throw unknownRegion(this.name, change.name);
         break;
+      case 'move-region-mount': {
+        const region = regions.get(change.name);
+        if (!region?.mount) throw unknownRegion(this.name, change.name);
+        regions.set(change.name, { ...region, mount: { ...region.mount, path: change.path } });
+        break;
+      }
       case 'add-overlay':
         taken(change.overlay.name);
         overlays.set(change.overlay.name, { ...change.overlay, sheet: this.#nextSheet++ });

@@ -35,8 +35,10 @@ export const MAP_MIGRATIONS: readonly string[] = [
     y INTEGER NOT NULL,
     width INTEGER NOT NULL,
     height INTEGER NOT NULL,
-    metadata TEXT NOT NULL
+    metadata TEXT NOT NULL,
+    mount TEXT
   ) STRICT, WITHOUT ROWID;
+  CREATE INDEX mounts ON regions (name) WHERE mount IS NOT NULL;
   `,
 ];
 

@@ -5,12 +5,16 @@
 import { PixelError } from '../core/errors.ts';
 import { crc32 } from '../core/hashing.ts';
 import { TILE_SIZES, type TileRange } from './coordinates.ts';
+import { mountSchema } from './mount-record.ts';
 import { checkChange, metadataJson, nameTaken, unknownOverlay, unknownRegion } from './names.ts';
 import type { SqlConnection, SqlRow } from './sql-connection.ts';
 import { mergeBlocks, type TileBlock } from './tile.ts';
 import {
   type CommitCondition,
+  changesCatalog,
+  changesRegions,
   GROUND,
+  isMounted,
   type MapCatalog,
   type MapChange,
   type MapHead,
@@ -50,15 +54,18 @@ class SqliteReader implements TileSnapshot {
   }
 
   async readCatalog(): Promise<MapCatalog> {
-    return this.sql.read(() => ({ revision: this.revision('catalog'), overlays: this.#overlays() }));
+    return this.sql.read(() => ({
+      revision: this.revision('catalog'),
+      overlays: this.#overlays(),
+      mounts: this.#regions('WHERE mount IS NOT NULL').filter(isMounted),
+    }));
   }
 
   async readRegions(known?: number): Promise<RegionList | undefined> {
     return this.sql.read(() => {
       const revision = this.revision('regions');
       if (revision === known) return undefined;
-      const rows = this.sql.all('SELECT name, kind, x, y, width, height, metadata FROM regions');
-      return { revision, regions: rows.map((row) => this.#regionOf(row)) };
+      return { revision, regions: this.#regions('') };
     });
   }
 
@@ -114,9 +121,21 @@ class SqliteReader implements TileSnapshot {
     }));
   }
 
-  #regionOf([name, kind, x, y, width, height, metadata]: SqlRow): MapRegion {
+  #regions(which: string): MapRegion[] {
+    const rows = this.sql.all(`SELECT name, kind, x, y, width, height, metadata, mount FROM regions ${which}`);
+    return rows.map((row) => this.#regionOf(row));
+  }
+
+  #regionOf([name, kind, x, y, width, height, metadata, mount]: SqlRow): MapRegion {
     const place = { x: x as number, y: y as number, width: width as number, height: height as number };
-    return { name: name as string, kind: kind as string, ...place, metadata: this.#parse(metadata) };
+    const region = { name: name as string, kind: kind as string, ...place, metadata: this.#parse(metadata) };
+    if (mount === null) return region;
+    const parsed = mountSchema.safeParse(this.#parse(mount));
+    if (parsed.success) return { ...region, mount: parsed.data };
+    throw new PixelError(
+      'bad-map',
+      `${this.name}: the mount of region "${region.name}" is damaged: take the map from a copy.`,
+    );
   }
 
   #parse(metadata: unknown): Readonly<Record<string, unknown>> {
@@ -148,8 +167,8 @@ export class SqliteTileStore extends SqliteReader implements TileStore {
       if (catalog !== undefined && catalog !== this.revision('catalog')) return false;
       if (regions !== undefined && regions !== this.revision('regions')) return false;
       for (const change of changes) this.#apply(change);
-      this.#raise('catalog', changes, '-overlay');
-      this.#raise('regions', changes, '-region');
+      if (changes.some(changesCatalog)) this.sql.run('UPDATE head SET catalog = catalog + 1');
+      if (changes.some(changesRegions)) this.sql.run('UPDATE head SET regions = regions + 1');
       return true;
     });
   }
@@ -173,11 +192,6 @@ export class SqliteTileStore extends SqliteReader implements TileStore {
     });
   }
 
-  #raise(revision: 'catalog' | 'regions', changes: readonly MapChange[], ending: string): void {
-    if (changes.some(({ change }) => change.endsWith(ending)))
-      this.sql.run(`UPDATE head SET ${revision} = ${revision} + 1`);
-  }
-
   #apply(change: MapChange): void {
     switch (change.change) {
       case 'put-tiles':
@@ -189,6 +203,11 @@ export class SqliteTileStore extends SqliteReader implements TileStore {
       case 'remove-region':
         if (this.sql.run('DELETE FROM regions WHERE name = ?', change.name).changes > 0) return;
         throw unknownRegion(this.name, change.name);
+      case 'move-region-mount': {
+        const sql = "UPDATE regions SET mount = json_set(mount, '$.path', ?) WHERE name = ? AND mount IS NOT NULL";
+        if (this.sql.run(sql, change.path, change.name).changes > 0) return;
+        throw unknownRegion(this.name, change.name);
+      }
       case 'add-overlay': {
         const { name, region, metadata, isComplete } = change.overlay;
         this.#refuseTaken(name);
@@ -233,9 +252,10 @@ export class SqliteTileStore extends SqliteReader implements TileStore {
     }
   }
 
-  #addRegion({ name, kind, x, y, width, height, metadata }: MapRegion): void {
-    const sql = 'INSERT INTO regions VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING';
-    const { changes } = this.sql.run(sql, name, kind, x, y, width, height, metadataJson(metadata));
+  #addRegion({ name, kind, x, y, width, height, metadata, mount }: MapRegion): void {
+    const sql = 'INSERT INTO regions VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING';
+    const stored = [metadataJson(metadata), mount ? JSON.stringify(mount) : null] as const;
+    const { changes } = this.sql.run(sql, name, kind, x, y, width, height, ...stored);
     if (changes === 0) throw nameTaken(this.name, 'a region', name);
   }
 

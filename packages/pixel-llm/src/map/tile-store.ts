@@ -15,6 +15,16 @@ export interface MapHead {
   readonly tileSize: number;
 }
 
+/** Pictures that lie on the plane and are read through: where they are, and what tells that they are still the same. */
+export interface MapMount {
+  /** Path of the picture, or of the first of a set: relative to the map's folder, absolute, or a URL. */
+  readonly path: string;
+  /** SHA-256 over the sizes and manifests of all pictures; a manifest holds the hashes of what the picture holds. */
+  readonly sha256: string;
+  /** Lines of each picture: they lie one below the other. */
+  readonly lines: readonly number[];
+}
+
 /** A named rectangle: a model, a note, a saved conversation. */
 export interface MapRegion extends Rectangle {
   /** No two regions of a map have the same. */
@@ -22,6 +32,17 @@ export interface MapRegion extends Rectangle {
   readonly kind: string;
   /** JSON. */
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** What lies below the tiles of this rectangle. */
+  readonly mount?: MapMount | undefined;
+}
+
+/** A region with pictures below its tiles. */
+export interface MountedRegion extends MapRegion {
+  readonly mount: MapMount;
+}
+
+export function isMounted(region: MapRegion): region is MountedRegion {
+  return region.mount !== undefined;
 }
 
 /** A named set of tiles that lies over the rest where it is asked for. */
@@ -44,6 +65,8 @@ export interface MapCatalog {
   /** Grows with each change of the catalog. */
   readonly revision: number;
   readonly overlays: readonly MapOverlay[];
+  /** The regions with a mount. */
+  readonly mounts: readonly MountedRegion[];
 }
 
 export interface RegionList {
@@ -103,6 +126,8 @@ export type MapChange =
   | { readonly change: 'put-tiles'; readonly overlay?: string | undefined; readonly tiles: readonly TileWrite[] }
   | { readonly change: 'add-region'; readonly region: MapRegion }
   | { readonly change: 'remove-region'; readonly name: string }
+  /** The same pictures at another place on the disk. */
+  | { readonly change: 'move-region-mount'; readonly name: string; readonly path: string }
   | { readonly change: 'add-overlay'; readonly overlay: Omit<MapOverlay, 'sheet'> }
   /** A complete overlay of the name `as` from what was written step by step. */
   | { readonly change: 'complete-overlay'; readonly name: string; readonly as: string }
@@ -137,4 +162,14 @@ export interface TileStore extends TileReader {
   statistics(): Promise<StoreStatistics>;
   /** Harmless twice. */
   dispose(): Promise<void>;
+}
+
+/** Whether the catalog changes by it: overlays do, and regions that may have a mount. */
+export function changesCatalog({ change }: MapChange): boolean {
+  return change !== 'put-tiles';
+}
+
+/** Whether the list of regions changes by it. */
+export function changesRegions({ change }: MapChange): boolean {
+  return change === 'add-region' || change === 'remove-region' || change === 'move-region-mount';
 }

@@ -9,10 +9,11 @@ import type { ByteSource, ReadOptions } from '../core/byte-source.ts';
 import { isPixelError } from '../core/errors.ts';
 import { openHttpByteSource } from '../core/http-byte-source.ts';
 import { openFileByteSource, workerArguments } from '../core/node.ts';
+import type { Picture } from '../png/picture.ts';
 import type { ModelContent } from './convert/model-content.ts';
 import type { HashAnswer, HashRequest } from './hash-worker/messages.ts';
 import { type OpenModelOptions, openContent, openWeights } from './open-weights.ts';
-import { openPictureSet, type PictureSet } from './picture-set.ts';
+import { openPictureSet, openPictures, type PictureSet } from './picture-set.ts';
 import { isFirstOfSet } from './set-names.ts';
 import type { StreamHasher } from './stream-hasher.ts';
 import type { WeightSource } from './weight-source.ts';
@@ -30,6 +31,11 @@ export async function openContentFile(pathOrUrl: string, options: ReadOptions = 
 /** The same for pictures only, with their manifest. */
 export async function openPictureSetFile(pathOrUrl: string, options: ReadOptions = {}): Promise<PictureSet> {
   return openPictureSet(await openSource(pathOrUrl, options), openOptions(pathOrUrl, options));
+}
+
+/** The same for pictures of any kind, of which nothing is read yet. */
+export async function openPicturesFile(pathOrUrl: string, options: ReadOptions = {}): Promise<readonly Picture[]> {
+  return openPictures(await openSource(pathOrUrl, options), openOptions(pathOrUrl, options));
 }
 
 /**

@@ -38,21 +38,61 @@ export interface PictureSet {
  * `truncated`, `limit-exceeded`, and what reading throws.
  */
 export async function openPictureSet(source: ByteSource, options: OpenPictureSetOptions = {}): Promise<PictureSet> {
+  return openSetOf(source.name, await openPictures(source, options, refuseOtherKinds), options);
+}
+
+/**
+ * Opens a picture of any kind, and for a model's the others of its set, in order; nothing of what they hold is read but the short manifests.
+ * `check` may refuse the first. Throws as `openPictureSet`.
+ */
+export async function openPictures(
+  source: ByteSource,
+  options: OpenPictureSetOptions = {},
+  check: (picture: Picture) => void = () => {},
+): Promise<readonly Picture[]> {
   const opened: Picture[] = [];
   try {
-    const given = await openMember(source, opened, options);
+    const picture = await openPicture(source, options);
+    opened.push(picture);
+    check(picture);
+    if (!isModelPicture(picture)) return opened;
+    const given = { picture, manifest: await readMemberManifest(picture, options) };
     const members = await openMembers(given, opened, options);
-    const pictures = members.map(({ picture }) => picture);
-    const model = await readModel(pictures, options);
-    const readRun: PictureSet['readRun'] = (run, start, target, readOptions) =>
-      pictures[run.file]!.readPixels(run.offset + start, [target], readOptions);
-    const head = await readHead(model, source.name, readRun, options);
-    const dispose = () => disposeAll(pictures);
-    return { name: source.name, pictures, model, head, readRun, dispose };
+    return members.map((member) => member.picture);
   } catch (error) {
     await disposeAll(opened);
     throw error;
   }
+}
+
+/** The model in pictures that were opened by `openPictures`. They belong to the set from here on, and are closed when this throws. */
+export async function openSetOf(
+  name: string,
+  pictures: readonly Picture[],
+  options: ReadOptions = {},
+): Promise<PictureSet> {
+  try {
+    const model = await readModel(pictures, options);
+    const readRun: PictureSet['readRun'] = (run, start, target, readOptions) =>
+      pictures[run.file]!.readPixels(run.offset + start, [target], readOptions);
+    const head = await readHead(model, name, readRun, options);
+    const dispose = () => disposeAll(pictures);
+    return { name, pictures, model, head, readRun, dispose };
+  } catch (error) {
+    await disposeAll(pictures);
+    throw error;
+  }
+}
+
+function isModelPicture({ superblock }: Picture): boolean {
+  return MODEL_KINDS.some((known) => known === superblock.kind);
+}
+
+function refuseOtherKinds(picture: Picture): void {
+  if (isModelPicture(picture)) return;
+  const { kind } = picture.superblock;
+  const advice = kind === 'bytes' ? ': `pixel-llm fs get` gives the file in it back' : '';
+  throw new PixelError('unknown-format', `${picture.name} is a picture of kind "${kind}", not a model${advice}.`);
 }
 
 /** So many missing files are looked for; then it is clear that the set is not there. */
@@ -66,11 +106,7 @@ interface Member {
 async function openMember(source: ByteSource, opened: Picture[], options: ReadOptions): Promise<Member> {
   const picture = await openPicture(source, options);
   opened.push(picture);
-  const { kind } = picture.superblock;
-  if (!MODEL_KINDS.some((known) => known === kind)) {
-    const advice = kind === 'bytes' ? ': `pixel-llm fs get` gives the file in it back' : '';
-    throw new PixelError('unknown-format', `${picture.name} is a picture of kind "${kind}", not a model${advice}.`);
-  }
+  refuseOtherKinds(picture);
   return { picture, manifest: await readMemberManifest(picture, options) };
 }
 

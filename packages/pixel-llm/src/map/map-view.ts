@@ -1,0 +1,59 @@
+/** Tiles of one moment of a map, through some of its overlays. */
+import type { ReadOptions } from '../core/byte-source.ts';
+import type { Rectangle } from '../pxi/weight-space.ts';
+import { type TileRange, tilesOf } from './coordinates.ts';
+import type { TileBlock } from './tile.ts';
+import type { TileCache } from './tile-cache.ts';
+import type { StoredTile, TileSnapshot } from './tile-store.ts';
+
+/** A tile with what it holds, and where it lies. */
+export interface ViewedTile {
+  readonly place: Rectangle;
+  readonly block: TileBlock;
+}
+
+/** Owns the snapshot. */
+export class MapView {
+  readonly tileSize: number;
+  readonly #snapshot: TileSnapshot;
+  /** The lowest first. */
+  readonly #sheets: readonly number[];
+  readonly #cache: TileCache;
+
+  constructor(snapshot: TileSnapshot, sheets: readonly number[], cache: TileCache) {
+    this.#snapshot = snapshot;
+    this.#sheets = sheets;
+    this.#cache = cache;
+    this.tileSize = snapshot.head.tileSize;
+  }
+
+  /** Which tiles there are within a rectangle, without reading them; the lowest sheet first. */
+  async list(rectangle: Rectangle, options?: ReadOptions): Promise<readonly StoredTile[]> {
+    const range = tilesOf(rectangle, this.tileSize);
+    const { tiles } = await this.#snapshot.readTiles({ sheets: this.#sheets, range }, () => true, options);
+    return tiles;
+  }
+
+  /** The tiles within a range; the lowest sheet first. Throws `bad-map`. */
+  async read(range: TileRange, options?: ReadOptions): Promise<readonly ViewedTile[]> {
+    const held = new Map<number, TileBlock>();
+    const holds = (number: number): boolean => {
+      const block = this.#cache.get(number);
+      if (block) held.set(number, block);
+      return block !== undefined;
+    };
+    const query = { sheets: this.#sheets, range };
+    const { tiles, blocks } = await this.#snapshot.readTiles(query, holds, options);
+    for (const [number, block] of blocks) this.#cache.set(number, block);
+    const size = this.tileSize;
+    return tiles.map(({ x, y, block }) => ({
+      place: { x: x * size, y: y * size, width: size, height: size },
+      block: held.get(block) ?? blocks.get(block)!,
+    }));
+  }
+
+  /** Harmless twice. */
+  dispose(): Promise<void> {
+    return this.#snapshot.dispose();
+  }
+}
