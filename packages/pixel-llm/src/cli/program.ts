@@ -17,6 +17,7 @@ import { registerFinetune } from './finetune.ts';
 import { registerFs } from './fs.ts';
 import { registerInspect } from './inspect.ts';
 import { registerMakeModel } from './make-model.ts';
+import { registerMap } from './map/map.ts';
 import { registerMerge } from './merge.ts';
 import { registerPull } from './pull.ts';
 import { registerRender } from './render.ts';
@@ -40,6 +41,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerPull,
   registerCache,
   registerFs,
+  registerMap,
   registerMakeModel,
   registerCorpus,
   registerTrain,

@@ -9,6 +9,7 @@ import type {
   GenerationResult,
 } from '../engine/generation.ts';
 import type { Prompt } from '../engine/session.ts';
+import { mapAddress } from '../map/node.ts';
 import type { ChatMessage } from '../tokenizer/chat-template.ts';
 import type { CommandContext, RegisterCommand } from './command.ts';
 import {
@@ -20,6 +21,7 @@ import {
   samplingOptions,
 } from './generation-flags.ts';
 import { shippedModel } from './local-model.ts';
+import { several } from './map/flags.ts';
 import { threeDigits } from './progress-bar.ts';
 import { readStandardText } from './text-input.ts';
 
@@ -36,6 +38,7 @@ Examples:
   pixel-llm run chat.pxi.png --system "You answer in one sentence." "Why is the sky blue?"
   git diff | pixel-llm run chat.pxi.png --system "Write a commit message for this change."
   pixel-llm run coder.pxi.png --chat --speculate 8 < review-this.txt
+  pixel-llm run --map plane.pxmap --region story --overlay calm "Once upon a time"
   pixel-llm run story.pxi.png "Once" --stop "." --seed 7 --json`;
 
 const FINISHED: Readonly<Record<FinishReason, string>> = {
@@ -48,6 +51,9 @@ const FINISHED: Readonly<Record<FinishReason, string>> = {
 
 interface RunFlags extends SamplingFlags, DeviceFlags {
   prompt?: string;
+  map?: string;
+  region?: string;
+  overlay?: string[];
   system?: string;
   chat?: boolean;
   stop?: string[];
@@ -65,6 +71,9 @@ export const registerRun: RegisterCommand = (program: Command, context: CommandC
     )
     .argument('[prompt]', 'the text to continue, or the question with --chat or --system')
     .option('--prompt <text>', 'the prompt, as an option')
+    .option('--map <file.pxmap>', 'a model on a map, with --region; the same as MAP#REGION+OVERLAY for a model')
+    .option('--region <name>', 'with --map: which model')
+    .option('--overlay <name>', 'with --map: look through this overlay; may be given several times', several)
     .option(
       '--system <text>',
       "a system message: the prompt is then a question, in the form of the model's chat template",
@@ -86,11 +95,12 @@ export const registerRun: RegisterCommand = (program: Command, context: CommandC
 };
 
 async function run(
-  path: string | undefined,
-  argument: string | undefined,
+  given: string | undefined,
+  second: string | undefined,
   flags: RunFlags,
   context: CommandContext,
 ): Promise<void> {
+  const [path, argument] = modelAndPrompt(given, second, flags);
   if (path === undefined && flags.prompt === undefined) {
     throw new PixelError(
       'bad-argument',
@@ -109,6 +119,22 @@ async function run(
   });
   for (let next = first; !next.done; next = await pieces.next()) await printPiece(next.value, flags, context);
   await finish(generation, flags, context);
+}
+
+/** With --map, the first argument is the prompt. */
+function modelAndPrompt(
+  first: string | undefined,
+  second: string | undefined,
+  { map, region, overlay = [] }: RunFlags,
+): [model: string | undefined, prompt: string | undefined] {
+  if (map === undefined && (region !== undefined || overlay.length > 0)) {
+    throw new PixelError('bad-argument', '--region and --overlay need --map FILE.pxmap.');
+  }
+  if (map === undefined) return [first, second];
+  if (region === undefined) throw new PixelError('bad-argument', '--map needs --region NAME: the model on the map.');
+  if (second !== undefined)
+    throw new PixelError('bad-argument', 'With --map no other model is named: give the prompt only.');
+  return [mapAddress({ map, region, overlays: overlay }), first];
 }
 
 /** The prompt as it was given, or stdin. */

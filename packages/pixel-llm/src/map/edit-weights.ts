@@ -9,12 +9,12 @@ import type { WorkOptions } from '../core/progress.ts';
 import { dequantize } from '../gguf/dequantize.ts';
 import { columnsOf, rowsOf } from '../gguf/head.ts';
 import { canQuantize, quantize } from '../gguf/quantize.ts';
-import { splitPlane } from '../pxi/planes.ts';
 import { readBlocks } from '../pxi/read-blocks.ts';
 import type { StoredTensor } from '../pxi/stored-model.ts';
 import type { RowRange } from '../pxi/weight-source.ts';
 import type { InfiniteMap } from './infinite-map.ts';
-import { linesBefore, type MapModel, openMapModel } from './map-weights.ts';
+import { type MapModel, openMapModel } from './map-weights.ts';
+import { PlaneWriter } from './plane-writer.ts';
 import { TileDraft } from './tile-draft.ts';
 import type { MapChange } from './tile-store.ts';
 
@@ -188,45 +188,6 @@ function storedBlocks({ type }: StoredTensor, own: Uint8Array, before: Float32Ar
     if (isSame) stored.set(bytes, block * type.blockBytes);
   }
   return stored;
-}
-
-/** Puts a row's blocks, plane by plane, to where the picture has them. */
-class PlaneWriter {
-  readonly #model: MapModel;
-  readonly #tops: readonly number[];
-  readonly #draft: TileDraft;
-
-  constructor(model: MapModel, draft: TileDraft) {
-    this.#model = model;
-    this.#tops = linesBefore(model.region);
-    this.#draft = draft;
-  }
-
-  write({ type, parts, dimensions }: StoredTensor, row: number, firstBlock: number, blocks: Uint8Array): void {
-    const part = parts.find(({ rowStart, rowEnd }) => row >= rowStart && row < rowEnd);
-    const rowBlocks = (dimensions[0] ?? 1) / type.blockElements;
-    for (const [index, field] of type.fields.entries()) {
-      const run = part?.planes[index];
-      if (!part || !run) continue;
-      const plane = new Uint8Array((blocks.length / type.blockBytes) * field.bytes);
-      splitPlane(type, field.name, blocks, plane);
-      this.#lay(run.file, run.offset + ((row - part.rowStart) * rowBlocks + firstBlock) * field.bytes, plane);
-    }
-  }
-
-  /** Bytes from a raster offset of a file on, line after line. */
-  #lay(file: number, offset: number, bytes: Uint8Array): void {
-    const { region, set } = this.#model;
-    const lineBytes = set.model.width * 4;
-    for (let at = 0; at < bytes.length; ) {
-      const line = Math.floor((offset + at) / lineBytes);
-      const inLine = (offset + at) % lineBytes;
-      const count = Math.min(bytes.length - at, lineBytes - inLine);
-      const y = region.y + this.#tops[file]! + line;
-      this.#draft.addBytes(region.x + (inLine >> 2), y, inLine & 3, bytes.subarray(at, at + count));
-      at += count;
-    }
-  }
 }
 
 class Tally {

@@ -16,9 +16,8 @@ export interface OpenMapOptions extends InfiniteMapOptions, OpenMapFileOptions {
 
 /** Opens a .pxmap file; mounted pictures are found relative to it. Throws `file-not-found`, `bad-map`, `map-busy`, `io`. */
 export function openMap(path: string, options: OpenMapOptions = {}): InfiniteMap {
-  const folder = dirname(resolve(path));
   return new InfiniteMap(openSqliteTileStore(path, options), {
-    openPictures: (picture, reading) => openPicturesFile(isUrl(picture) ? picture : resolve(folder, picture), reading),
+    openPictures: (picture, reading) => openPicturesFile(pictureOf(path, picture), reading),
     ...options,
   });
 }
@@ -28,6 +27,11 @@ export function mountPath(map: string, picture: string): string {
   if (isUrl(picture)) return picture;
   const way = relative(dirname(resolve(map)), resolve(picture));
   return way.startsWith('..') || isAbsolute(way) ? resolve(picture) : way.replaceAll('\\', '/');
+}
+
+/** Where a mount's picture is: the way back from `mountPath`. */
+export function pictureOf(map: string, path: string): string {
+  return isUrl(path) ? path : resolve(dirname(resolve(map)), path);
 }
 
 /** A model on a map. */
