@@ -1,6 +1,6 @@
 /**
- * Where everything of a drawing stands, in pixels, before a weight is read: frames of layers, areas of tensors, labels, title and
- * legend. Weight space is shown at one scale throughout, so the drawing is a map of it.
+ * Where everything of a drawing stands, in pixels, before a weight is read: frames of layers, areas of tensors, their labels, and
+ * the room for title and legend (render-caption.ts). Weight space is shown at one scale throughout, so the drawing is a map of it.
  */
 import type { TensorInfo } from '../../gguf/head.ts';
 import { type ModelLayer, shortTensorName } from '../layers.ts';
@@ -13,8 +13,8 @@ import {
   type TensorRectangle,
   type WeightSpace,
 } from '../weight-space.ts';
-import { LETTER_HEIGHT, textWidth } from './font.ts';
-import { firstFitting, shortened } from './render-canvas.ts';
+import { LETTER_HEIGHT } from './font.ts';
+import { firstFitting } from './render-canvas.ts';
 
 /** Rows of a tensor that are drawn from one corner on. */
 interface DrawnPart {
@@ -53,14 +53,8 @@ export interface DrawingPlan {
   readonly swatch: Rectangle;
 }
 
-export interface DrawingText {
-  readonly title: string;
-  readonly subtitle: string;
-  /** Which types the weights have. */
-  readonly types: string;
-}
-
-const MARGIN = 24;
+/** Free pixels around the drawing. */
+export const MARGIN = 24;
 const LINE = 12;
 /** Below, the legend would not fit. */
 const LEAST_WIDTH = 640;
@@ -88,7 +82,6 @@ export function planDrawing(
   space: WeightSpace,
   tensors: ReadonlyMap<string, TensorInfo>,
   layers: readonly ModelLayer[],
-  text: DrawingText,
   { width: wanted }: { width?: number | undefined } = {},
 ): DrawingPlan {
   const scale = scaleFor(space, drawnWidth(wanted));
@@ -109,12 +102,7 @@ export function planDrawing(
   const legendTop = top + pixels(space.height) + 20;
   const swatch = { x: MARGIN, y: legendTop, ...SWATCH };
   const leanRange = Math.min(1, 2.5 / scale.cell);
-  const labels = [
-    ...headLabels(text, width),
-    ...layerLabels(space, layers, toPixels, gutter),
-    ...tensorLabels(drawn, tensors, gutter),
-    ...legendLabels(swatch, { ...scale, leanRange, types: text.types }, width),
-  ];
+  const labels = [...layerLabels(space, layers, toPixels, gutter), ...tensorLabels(drawn, tensors, gutter)];
   const frames = [...space.layers.values()].map(toPixels);
   return {
     width,
@@ -151,14 +139,6 @@ function drawnTensor(
     parts.push({ rows: { start, end: Math.min(rows, start + at.partRows) }, x, y });
   }
   return { name: tensor.name, area: { ...area, height }, parts };
-}
-
-function headLabels({ title, subtitle }: DrawingText, width: number): Label[] {
-  const room = width - 2 * MARGIN;
-  return [
-    { text: shortened(title, room, 2), x: MARGIN, y: MARGIN, scale: 2, tone: 'title' },
-    { text: shortened(subtitle, room), x: MARGIN, y: MARGIN + 26, scale: 1, tone: 'legend' },
-  ];
 }
 
 /** In the gutter above each layer's frame. */
@@ -200,34 +180,4 @@ function abbreviations(short: string): string[] {
   const name = short.replace('.bias', '').replace('output', 'out');
   const last = name.split('_').at(-1) ?? '';
   return [name, last, last.slice(0, 4), last.slice(0, 1)].map((text) => (short.endsWith('.bias') ? `${text}+` : text));
-}
-
-function legendLabels(
-  swatch: Rectangle,
-  { cell, zoom, leanRange, types }: { cell: number; zoom: number; leanRange: number; types: string },
-  width: number,
-): Label[] {
-  const percent = `${Math.round(leanRange * 100)} %`;
-  const end = swatch.y + swatch.height + 3;
-  const column = swatch.x + swatch.width + 12;
-  const label = (text: string, x: number, y: number): Label => ({ text, x, y, scale: 1, tone: 'legend' });
-  const lines = [
-    'brightness: mean |w| of a cell, 1st to 99th percentile of its tensor',
-    `hue: balance of signs, -${percent} blue to +${percent} amber`,
-    scaleText(cell, zoom),
-    types,
-  ];
-  return [
-    label(`-${percent}`, swatch.x, end),
-    label('0', swatch.x + Math.round((swatch.width - textWidth('0')) / 2), end),
-    label(`+${percent}`, swatch.x + swatch.width - textWidth(`+${percent}`), end),
-    ...lines.map((text, index) =>
-      label(shortened(text, width - MARGIN - column), column, swatch.y + index * (LINE + 1)),
-    ),
-  ];
-}
-
-function scaleText(cell: number, zoom: number): string {
-  if (cell > 1) return `scale: a pixel is a cell of ${cell} x ${cell} weights`;
-  return zoom > 1 ? `scale: a weight is ${zoom} x ${zoom} pixels` : 'scale: a pixel is a weight';
 }
