@@ -71,8 +71,18 @@ export { readRows } from './pxi/read-rows.ts';
 export type { CreateStreamHasher, StreamHasher } from './pxi/stream-hasher.ts';
 export { type VerifyReport, verifyModelFile } from './pxi/verify-file.ts';
 export type { ModelFinding, VerifyModelOptions } from './pxi/verify-model.ts';
+export type { ChangedRows, ChangeSummary, WeightChange } from './pxi/view/compare-tensor.ts';
+export {
+  type DiffOptions,
+  type DiffSide,
+  diffModels,
+  type LayerDiff,
+  type ModelDiff,
+  type TensorDiff,
+} from './pxi/view/diff.ts';
 export { inspectModel, type LayerReport, type ModelReport, type TensorReport } from './pxi/view/inspect.ts';
 export { type RenderOptions, renderModel, renderTensor } from './pxi/view/render.ts';
+export { renderDiff } from './pxi/view/render-diff.ts';
 export type { RowRange, WeightHead, WeightSource } from './pxi/weight-source.ts';
 export {
   type ChatMessage,

@@ -22,7 +22,8 @@ export const ERROR_CODES = {
   'damaged-picture': 'The picture was changed or damaged since it was written; the message says how.',
   'bad-manifest': 'The manifest of the picture contradicts itself or the specification.',
   'missing-part': 'A file of a set of several files is missing.',
-  'other-model': 'A saved conversation belongs to another model than the one that should go on with it.',
+  'other-model':
+    'A saved conversation or an adapter belongs to another model, or two models to compare are not of one shape.',
   'unknown-tensor': 'The model has no tensor of that name.',
   'unknown-architecture': 'The architecture of the model is not one this project can run.',
   'bad-program': 'A Program names a value, weight or op that does not exist, or shapes that do not fit.',

@@ -77,12 +77,21 @@ export function drawnWidth(width: number = OVERVIEW_WIDTH + 2 * MARGIN): number 
   return Math.max(1, width - 2 * MARGIN);
 }
 
+export interface DrawingPlanOptions {
+  /** Pixels across, at most. Default: about 1800. */
+  width?: number | undefined;
+  /** What a tensor's label ends with where there is room. Default: its type. */
+  tensorNote?: ((tensor: TensorInfo) => string) | undefined;
+  /** The same for a layer. Default: nothing. */
+  layerNote?: ((id: string) => string) | undefined;
+}
+
 /** Plans the drawing of a weight space, `width` pixels wide at most (default: about 1800). */
 export function planDrawing(
   space: WeightSpace,
   tensors: ReadonlyMap<string, TensorInfo>,
   layers: readonly ModelLayer[],
-  { width: wanted }: { width?: number | undefined } = {},
+  { width: wanted, tensorNote = ({ type }) => type.name, layerNote = () => '' }: DrawingPlanOptions = {},
 ): DrawingPlan {
   const scale = scaleFor(space, drawnWidth(wanted));
   const pixels = (units: number) => (scale.cell > 1 ? Math.ceil(units / scale.cell) : units * scale.zoom);
@@ -102,7 +111,10 @@ export function planDrawing(
   const legendTop = top + pixels(space.height) + 20;
   const swatch = { x: MARGIN, y: legendTop, ...SWATCH };
   const leanRange = Math.min(1, 2.5 / scale.cell);
-  const labels = [...layerLabels(space, layers, toPixels, gutter), ...tensorLabels(drawn, tensors, gutter)];
+  const labels = [
+    ...layerLabels(space, layers, { toPixels, gutter, note: layerNote }),
+    ...tensorLabels(drawn, tensors, { gutter, note: tensorNote }),
+  ];
   const frames = [...space.layers.values()].map(toPixels);
   return {
     width,
@@ -145,34 +157,47 @@ function drawnTensor(
 function layerLabels(
   space: WeightSpace,
   layers: readonly ModelLayer[],
-  toPixels: (rectangle: Rectangle) => Rectangle,
-  gutter: number,
+  {
+    toPixels,
+    gutter,
+    note,
+  }: { toPixels: (rectangle: Rectangle) => Rectangle; gutter: number; note: (id: string) => string },
 ): Label[] {
   return layers.flatMap(({ id }) => {
     const frame = space.layers.get(id);
     if (!frame || gutter < LETTER_HEIGHT + 1) return [];
     const { x, y, width } = toPixels(frame);
-    const text = firstFitting([id.replace('.', ' '), id.replace('layer.', '')], width);
+    const name = id.replace('.', ' ');
+    const text = firstFitting([noted(name, note(id)), name, id.replace('layer.', '')], width);
     return text ? [{ text, x, y: y - LETTER_HEIGHT - 1, scale: 1, tone: 'layer' as const }] : [];
   });
 }
 
-/** In the gutter above each tensor, as much of its name, shape and type as its width has room for. */
+/** In the gutter above each tensor, as much of its name, shape and note as its width has room for. */
 function tensorLabels(
   drawn: readonly DrawnTensor[],
   tensors: ReadonlyMap<string, TensorInfo>,
-  gutter: number,
+  { gutter, note }: { gutter: number; note: (tensor: TensorInfo) => string },
 ): Label[] {
   return drawn.flatMap(({ name, area }) => {
     const tensor = tensors.get(name);
     if (!tensor || gutter < LETTER_HEIGHT + 1) return [];
     const short = shortTensorName(name);
     const { rows, columns } = matrixOf(tensor);
-    const [kind, shape] = [tensor.type.name, `${rows} x ${columns}`];
-    const texts = [`${short}  ${shape}  ${kind}`, `${short}  ${kind}`, short, ...abbreviations(short)];
+    const ending = note(tensor);
+    const texts = [
+      noted(`${short}  ${rows} x ${columns}`, ending),
+      noted(short, ending),
+      short,
+      ...abbreviations(short),
+    ];
     const text = firstFitting(texts, area.width);
     return text ? [{ text, x: area.x, y: area.y - LETTER_HEIGHT - 1, scale: 1, tone: 'tensor' as const }] : [];
   });
+}
+
+function noted(text: string, note: string): string {
+  return note === '' ? text : `${text}  ${note}`;
 }
 
 /** `attn_output` as `attn_out`, `out`, `o`; a bias with a plus. */
