@@ -96,28 +96,52 @@ test('types may differ: their values are compared', async () => {
   assert.equal(diff.layers.at(-1)?.changed, 0, 'norms are F32 in both');
 });
 
-test('a tensor that is read in several pieces has its changes at their rows and columns', async () => {
-  const changes = new Map([
-    ['3 17', 0.25],
-    ['650 2000', -0.5],
-  ]);
-  const tensor = (isChanged: boolean): FloatTensor => ({
-    name: 'blk.0.ffn_up.weight',
-    columns: 2048,
-    rows: 700,
-    value: (row, column) => 1 + ((isChanged && changes.get(`${row} ${column}`)) || 0),
-  });
-  const seen: number[] = [];
-  const diff = await diffModels(await floatSource([tensor(false)]), await floatSource([tensor(true)]), {
-    onProgress: ({ done, total }) => void seen.push(done / (total ?? 1)),
-  });
-  assert.deepEqual([diff.weights, diff.changed, diff.meanChange], [2048 * 700, 2, 0.75 / (2048 * 700)]);
-  assert.deepEqual(diff.largestChange, {
-    ...{ tensor: 'blk.0.ffn_up.weight', row: 650, column: 2000 },
-    ...{ before: 1, after: 0.5, size: 0.5 },
-  });
-  assert.ok(seen.length > 1 && Math.abs((seen.at(-1) ?? 0) - 1) < 1e-9);
+test('a model that differs in scales only, its quants untouched, differs', async () => {
+  const a = await open(await madeBytes({ shape: 'toy', type: 'Q8_0', seed: 1 }), 'a');
+  const changed = 'blk.1.attn_k.weight';
+  const b: WeightSource = {
+    name: 'b',
+    head: a.head,
+    async readPlane(tensor, plane, rows, target, options) {
+      await a.readPlane(tensor, plane, rows, target, options);
+      // The lowest bit of the exponent of the first block's scale.
+      if (tensor === changed && plane === 'd') target[1]! ^= 4;
+    },
+    dispose: () => a.dispose(),
+  };
+  const diff = await diffModels(a, b);
+  await checkAgainstAll(a, b, diff);
+  assert.deepEqual(changedTensors(diff), [changed]);
+  assert.ok(diff.changed > 24 && diff.changed <= 32, `${diff.changed}`);
 });
+
+for (const [early, late] of [
+  [0.25, -0.5],
+  [-0.5, 0.25],
+  [0.5, -0.5],
+] as const) {
+  test(`a tensor read in pieces has its changes at their rows and columns: ${early}, later ${late}`, async () => {
+    const tensor = (change: (row: number, column: number) => number): FloatTensor => {
+      return { name: 'w', columns: 2048, rows: 700, value: (row, column) => 1 + change(row, column) };
+    };
+    const changes = new Map([
+      [3 * 2048 + 17, early],
+      [650 * 2048 + 2000, late],
+    ]);
+    const b = await floatSource([tensor((row, column) => changes.get(row * 2048 + column) ?? 0)]);
+    const seen: number[] = [];
+    const diff = await diffModels(await floatSource([tensor(() => 0)]), b, {
+      onProgress: ({ done, total }) => void seen.push(done / (total ?? 1)),
+    });
+    const mean = (Math.abs(early) + Math.abs(late)) / (2048 * 700);
+    assert.deepEqual([diff.weights, diff.changed, diff.meanChange], [2048 * 700, 2, mean]);
+    const isEarly = Math.abs(early) >= Math.abs(late);
+    const place = isEarly ? { row: 3, column: 17 } : { row: 650, column: 2000 };
+    const expected = { tensor: 'w', ...place, before: 1, after: 1 + (isEarly ? early : late), size: 0.5 };
+    assert.deepEqual(diff.largestChange, expected);
+    assert.ok(seen.length > 1 && Math.abs((seen.at(-1) ?? 0) - 1) < 1e-9);
+  });
+}
 
 /** A model of one row. */
 function row(values: readonly number[], name = 'output_norm.weight'): Promise<WeightSource> {
@@ -174,7 +198,9 @@ function differenceOf(one: Image, other: Image) {
   }
   const middle = ((top + bottom) >> 1) * one.width + ((left + right) >> 1);
   const colors = [one, other].map(({ pixels }) => [...pixels.subarray(middle * 4, middle * 4 + 3)]);
-  return { left, top, width: right - left + 1, height: bottom - top + 1, count, colors };
+  const corner = ((top - 4) * one.width + left - 4) * 4;
+  const frame = [...one.pixels.subarray(corner, corner + 3)];
+  return { frame, left, top, width: right - left + 1, height: bottom - top + 1, count, colors };
 }
 
 for (const [columns, rows, side] of [
@@ -196,7 +222,9 @@ for (const [columns, rows, side] of [
       await squareOf({ row: 0, column: 0 }),
       await squareOf({ row: rows - 1, column: columns - 1 }),
     ];
-    for (const { width, height, count, colors } of [first, last]) {
+    for (const { width, height, count, colors, frame } of [first, last]) {
+      // What is large enough to be seen has no frame of its own.
+      assert.equal(Math.min(...frame) > 150, width === 1, `${frame}`);
       assert.deepEqual([width, count], [height, width * height]);
       const [[red = 0, , blue = 0] = [], [otherRed = 0, , otherBlue = 0] = []] = colors;
       assert.ok(blue > red + 50 && otherRed > otherBlue + 50, `${colors}`);

@@ -161,7 +161,7 @@ function captionOf(plan: DrawingPlan, diff: ModelDiff, scale: number): Caption {
     lines: [
       'colour: B - A, the largest change of each cell; dark is unchanged',
       'full colour: the 99th percentile of the cells that changed',
-      'percentages: weights changed; frames around cells: the only ones',
+      'percentages: weights changed; a small frame marks a lone change',
       scaleText(plan),
       `A: ${nameA}, stored as ${formatTypeMix(a.types)}`,
       `B: ${nameB}, stored as ${formatTypeMix(b.types)}`,

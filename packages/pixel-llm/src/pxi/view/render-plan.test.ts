@@ -87,6 +87,20 @@ test('at an overview every layer and every matrix has a label', () => {
   assert.equal(labels.filter(({ tone }) => tone === 'tensor').length, tensors.length);
 });
 
+test('labels end with what is noted of their tensor or layer, where there is room', () => {
+  const tensors = new Map(madeTensors(MODEL_SHAPES.toy, 'F16').map((tensor) => [tensor.name, tensor]));
+  const layers = groupLayers(tensors.values());
+  const texts = planDrawing(placeTensors(layers, tensors), tensors, layers, {
+    tensorNote: ({ name }) => (name === 'blk.1.attn_q.weight' ? '12 %' : ''),
+    layerNote: (id) => (id === 'layer.1' ? '3 %' : ''),
+  }).labels.map(({ text }) => text);
+  assert.deepEqual(
+    texts.filter((text) => text.includes('%')),
+    ['layer 1  3 %', 'attn_q  12 %'],
+  );
+  assert.ok(texts.includes('layer 2') && texts.includes('ffn_up  384 x 128'));
+});
+
 test('a small tensor is magnified by a whole number, a large one shares pixels', () => {
   const single = (columns: number, rows: number) => {
     const tensors = madeTensors({ ...MODEL_SHAPES.toy, dim: columns, hidden: rows, layers: 1 }, 'F16');
