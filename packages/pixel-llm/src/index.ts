@@ -50,6 +50,29 @@ export { quantize } from './gguf/quantize.ts';
 export { type GgufHead, type ReadGgufHeadOptions, readGgufHead } from './gguf/reader.ts';
 export { TENSOR_TYPES, type TensorType, tensorTypeByName } from './gguf/tensor-types.ts';
 export { type EncodedGgufHead, encodeGgufHead } from './gguf/writer.ts';
+export { type EditReport, editWeights, type WeightChange, type WeightEdit } from './map/edit-weights.ts';
+export {
+  InfiniteMap,
+  type InfiniteMapOptions,
+  type MapStatistics,
+  type MountOptions,
+  type ReadRegionOptions,
+  type WriteRegionOptions,
+} from './map/infinite-map.ts';
+export {
+  type LocatedLayer,
+  type LocatedPlane,
+  type LocatedWeights,
+  locateLayers,
+  placesOfTensor,
+  readWeights,
+  weightsAt,
+} from './map/locate.ts';
+export { type MapModel, type MapModelOptions, openMapModel } from './map/map-weights.ts';
+export { MemoryTileStore } from './map/memory-tile-store.ts';
+export type { RegionQuery } from './map/region-index.ts';
+export { type SavedDifference, saveDifference } from './map/save-difference.ts';
+export type { MapMount, MapOverlay, MapRegion, MountedRegion, TileStore } from './map/tile-store.ts';
 export { encodeImage, type Image } from './png/encode-image.ts';
 export type { LineDamage } from './png/picture.ts';
 export { openPixelFs, type PixelFile, type PixelFileInfo, verifyPixelFs } from './png/pixelfs.ts';
@@ -71,8 +94,18 @@ export { readRows } from './pxi/read-rows.ts';
 export type { CreateStreamHasher, StreamHasher } from './pxi/stream-hasher.ts';
 export { type VerifyReport, verifyModelFile } from './pxi/verify-file.ts';
 export type { ModelFinding, VerifyModelOptions } from './pxi/verify-model.ts';
+export type { ChangedRows, ChangeSummary, WeightChange } from './pxi/view/compare-tensor.ts';
+export {
+  type DiffOptions,
+  type DiffSide,
+  diffModels,
+  type LayerDiff,
+  type ModelDiff,
+  type TensorDiff,
+} from './pxi/view/diff.ts';
 export { inspectModel, type LayerReport, type ModelReport, type TensorReport } from './pxi/view/inspect.ts';
 export { type RenderOptions, renderModel, renderTensor } from './pxi/view/render.ts';
+export { renderDiff } from './pxi/view/render-diff.ts';
 export type { RowRange, WeightHead, WeightSource } from './pxi/weight-source.ts';
 export {
   type ChatMessage,

@@ -4,4 +4,15 @@ export { type CpuTrainingOptions, loadCpuTraining } from './backends/wasm/traini
 export { openFileByteSink, openFileByteSource } from './core/node.ts';
 export { loadModel } from './engine/node.ts';
 export * from './index.ts';
+export {
+  createMapFile,
+  type MapAddress,
+  mapAddress,
+  mountPath,
+  type OpenMapOptions,
+  openMap,
+  openModelContent,
+  openModelWeights,
+  parseMapAddress,
+} from './map/node.ts';
 export { createWorkerHasher, openContentFile, openPictureSetFile, openWeightsFile } from './pxi/node.ts';

@@ -1,9 +1,9 @@
 /** `pixel-llm convert`: GGUF to pictures and back, or either to its own kind in another type or size. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PixelError } from '../core/errors.ts';
+import { openModelContent } from '../map/node.ts';
 import type { ModelContent } from '../pxi/convert/model-content.ts';
 import { requantizableTypes, requantizeContent } from '../pxi/convert/requantized-content.ts';
-import { openContentFile } from '../pxi/node.ts';
 import type { CommandContext, RegisterCommand } from './command.ts';
 import { cachedModel } from './local-model.ts';
 import { isPictureName, writeModel } from './model-output.ts';
@@ -40,7 +40,7 @@ export const registerConvert: RegisterCommand = (program: Command, context: Comm
         throw new PixelError('bad-argument', 'A GGUF file is written whole: --shard-size is for pictures.');
       }
       await refuseSameFile(input, output);
-      const original = await openContentFile(await cachedModel(input), { signal: context.signal });
+      const original = await openModelContent(await cachedModel(input), { signal: context.signal });
       try {
         const content = requantized(original, flags, context);
         await writeModel(content, { inputs: [input], output, shardSize: flags.shardSize }, context);

@@ -2,8 +2,8 @@
 import '../backends/wasm/node.ts';
 import { readModelIdentity } from '../engine/model-identity.ts';
 import { metadataString } from '../gguf/head.ts';
+import { openModelWeights } from '../map/node.ts';
 import { buildProgram } from '../program/build-program.ts';
-import { openWeightsFile } from '../pxi/node.ts';
 import type { WeightSource } from '../pxi/weight-source.ts';
 import type { DataLine } from '../train/data-file.ts';
 import { newAdapter } from '../train/new-adapter.ts';
@@ -74,7 +74,7 @@ async function finetune(given: string, flags: FinetuneFlags, context: CommandCon
   const kept = flags.rehearse ? everySoMany(await readDataFiles(flags.rehearse), lines.length) : [];
   const text = recipeOf(path, flags);
   const recipe = parseRecipe('the options', text);
-  const base = await openWeightsFile(path, { signal: context.signal });
+  const base = await openModelWeights(path, { signal: context.signal });
   try {
     const told = { title: path, recipe, text, lines: [...lines, ...kept] };
     const { training, dispose } = await (flags.full ? wholeTraining : adapterTraining)(base, told, flags, context);

@@ -5,6 +5,9 @@ import type { TokenizerReport } from '../pxi/view/inspect-tokenizer.ts';
 import type { Rectangle } from '../pxi/weight-space.ts';
 import { printable } from './printable.ts';
 import { formatBytes } from './progress-bar.ts';
+import { plural, tableLines } from './table.ts';
+
+const NUMERIC_COLUMNS: ReadonlySet<number> = new Set([2, 3]);
 
 export interface InspectPageOptions {
   /** List the tensors of each layer shown. */
@@ -14,7 +17,7 @@ export interface InspectPageOptions {
 /** A name, the facts, and a table of layers. Lines end in "\n". */
 export function formatReport(report: ModelReport, { tensors = false }: InspectPageOptions = {}): string {
   const lines = [printable(report.name ?? report.source, 100), '', ...factLines(facts(report))];
-  if (report.layers.length > 0) lines.push('', ...table(layerRows(report, tensors)));
+  if (report.layers.length > 0) lines.push('', ...tableLines(layerRows(report, tensors), NUMERIC_COLUMNS));
   return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;
 }
 
@@ -152,20 +155,4 @@ function lineText({ fileSpace = [] }: LayerReport, several: boolean): string {
 
 function rectangleText({ x, y, width, height }: Rectangle): string {
   return `${x}, ${y}, ${width} x ${height}`;
-}
-
-const NUMERIC_COLUMNS = new Set([2, 3]);
-
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    rows.reduce((most, row) => Math.max(most, row[column]?.length ?? 0), 0),
-  );
-  return rows.map(
-    (row) =>
-      `  ${row.map((cell, column) => (NUMERIC_COLUMNS.has(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0))).join('  ')}`,
-  );
-}
-
-function plural(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? '' : 's'}`;
 }

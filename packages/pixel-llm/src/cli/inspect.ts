@@ -1,5 +1,6 @@
 /** `pixel-llm inspect`: what a model is, without reading a weight. */
 import { PixelError } from '../core/errors.ts';
+import { openAddressed } from '../map/node.ts';
 import { openPictureSetFile, openSource, openWeightsFile } from '../pxi/node.ts';
 import { recognizeModel } from '../pxi/open-weights.ts';
 import { createPictureWeights } from '../pxi/picture-weights.ts';
@@ -42,6 +43,14 @@ export const registerInspect: RegisterCommand = (program, context) => {
 };
 
 async function inspectFile(path: string, { signal }: CommandContext): Promise<ModelReport> {
+  const mounted = await openAddressed(path, { signal });
+  if (mounted) {
+    try {
+      return inspectModel(mounted.weights, { pictures: mounted.set });
+    } finally {
+      await mounted.weights.dispose();
+    }
+  }
   const file = await openSource(path, { signal });
   const format = await recognizeModel(file, { signal });
   await file.dispose();

@@ -11,6 +11,7 @@ import type { CommandContext, RegisterCommand } from './command.ts';
 import { registerConvert } from './convert.ts';
 import { registerCorpus } from './corpus.ts';
 import { registerDevices } from './devices.ts';
+import { registerDiff } from './diff.ts';
 import { registerEmbed } from './embed.ts';
 import { registerEval } from './eval.ts';
 import { registerFinetune } from './finetune.ts';
@@ -31,6 +32,7 @@ const COMMANDS: readonly RegisterCommand[] = [
   registerConvert,
   registerInspect,
   registerRender,
+  registerDiff,
   registerVerify,
   registerRun,
   registerChat,

@@ -1,13 +1,11 @@
 /** `pixel-llm render`: the picture of a model that a person looks at. */
 import { PixelError } from '../core/errors.ts';
 import { openModelWeights } from '../map/node.ts';
-import { encodeImage } from '../png/encode-image.ts';
 import { renderModel, renderTensor } from '../pxi/view/render.ts';
 import { DRAWING_WIDTHS } from '../pxi/view/render-plan.ts';
 import { type RegisterCommand, wholeNumber } from './command.ts';
+import { checkDrawingName, writeDrawing } from './drawing-output.ts';
 import { cachedModel } from './local-model.ts';
-import { refuseSameFile } from './same-file.ts';
-import { writeWhole } from './write-whole.ts';
 
 const EXAMPLES = `
 Every weight has its place: the embedding on top, the layers below, the output last. Bright is large, blue is negative, amber
@@ -37,10 +35,7 @@ export const registerRender: RegisterCommand = (program, context) => {
     )
     .addHelpText('after', EXAMPLES)
     .action(async (path: string, output: string, { tensor, width }: RenderFlags) => {
-      if (!/\.png$/i.test(output) || /\.pxi\.png$/i.test(output)) {
-        throw new PixelError('bad-argument', `${output}: a drawing is a PNG but no model; call it NAME.png.`);
-      }
-      await refuseSameFile(path, output);
+      await checkDrawingName(output, [path]);
       const source = await openModelWeights(await cachedModel(path), { signal: context.signal });
       try {
         if (tensor !== undefined && !source.head.tensors.has(tensor)) {
@@ -53,8 +48,7 @@ export const registerRender: RegisterCommand = (program, context) => {
           const options = { width, signal: context.signal, onProgress };
           return tensor === undefined ? renderModel(source, options) : renderTensor(source, tensor, options);
         });
-        await writeWhole(output, await encodeImage(image, { Software: 'pixel-llm render' }));
-        context.note(`${output}: ${image.width} x ${image.height} pixels`);
+        await writeDrawing(output, image, 'render', context);
       } finally {
         await source.dispose();
       }

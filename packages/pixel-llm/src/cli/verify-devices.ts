@@ -9,9 +9,9 @@ import type { Backend, DeviceName } from '../backends/types.ts';
 import { PixelError } from '../core/errors.ts';
 import { checkMemory } from '../engine/memory.ts';
 import { availableMemory } from '../engine/node.ts';
+import { openModelWeights } from '../map/node.ts';
 import { buildProgram } from '../program/build-program.ts';
 import type { ActivationMode, Program } from '../program/program.ts';
-import { openWeightsFile } from '../pxi/node.ts';
 import type { WeightSource } from '../pxi/weight-source.ts';
 import { createTokenizer } from '../tokenizer/tokenizer.ts';
 import type { CommandContext } from './command.ts';
@@ -32,7 +32,7 @@ export interface VerifyDevicesFlags {
 export async function verifyDevices(given: string, flags: VerifyDevicesFlags, context: CommandContext): Promise<void> {
   const [yardstick, ...others] = await backendsOf(flags);
   const path = await pulledModel(given, context);
-  const weights = await openWeightsFile(path, { signal: context.signal });
+  const weights = await openModelWeights(path, { signal: context.signal });
   try {
     const comparisons: DeviceComparison[] = [];
     for (const device of others) {

@@ -1,5 +1,7 @@
 /** `pixel-llm verify`: is a model still what was written? Exit code 1, and what is damaged, if not. */
 import { type Command, Option } from 'commander';
+import { PixelError } from '../core/errors.ts';
+import { parseMapAddress } from '../map/node.ts';
 import { ACTIVATION_MODES } from '../program/program.ts';
 import { createWorkerHasher, openSource } from '../pxi/node.ts';
 import { type VerifyReport, verifyModelFile } from '../pxi/verify-file.ts';
@@ -52,6 +54,7 @@ export const registerVerify: RegisterCommand = (program: Command, context: Comma
       const { devices, json = false } = flags;
       if (devices !== undefined) return verifyDevices(model, { ...flags, devices }, context);
       const { signal } = context;
+      refuseMapAddress(model);
       const open = (name: string) => openSource(name, { signal });
       const report = await context.withProgress((onProgress) =>
         verifyModelFile(model, open, { createHasher: createWorkerHasher, signal, onProgress }),
@@ -61,6 +64,13 @@ export const registerVerify: RegisterCommand = (program: Command, context: Comma
       if (!isSound) process.exitCode = 1;
     });
 };
+
+function refuseMapAddress(model: string): void {
+  const address = parseMapAddress(model);
+  if (!address) return;
+  const instead = `\`pixel-llm map verify ${address.map}\` checks its pictures and all that was written over them`;
+  throw new PixelError('bad-argument', `${model} is a model on a map: ${instead}.`);
+}
 
 function describe(report: VerifyReport): string {
   const { name, findings } = report;

@@ -22,7 +22,8 @@ export const ERROR_CODES = {
   'damaged-picture': 'The picture was changed or damaged since it was written; the message says how.',
   'bad-manifest': 'The manifest of the picture contradicts itself or the specification.',
   'missing-part': 'A file of a set of several files is missing.',
-  'other-model': 'A saved conversation belongs to another model than the one that should go on with it.',
+  'other-model':
+    'A saved conversation or an adapter belongs to another model, or two models to compare are not of one shape.',
   'bad-map': 'The file is no map, was written by a newer version, or is damaged.',
   'map-busy': 'Other processes kept the map locked for too long.',
   'read-only': 'The map cannot be written where it lies.',

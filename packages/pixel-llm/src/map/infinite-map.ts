@@ -8,10 +8,11 @@ import type { Picture } from '../png/picture.ts';
 import type { Rectangle } from '../pxi/weight-space.ts';
 import { describeRectangle, intersection, pixelBytes, type TileRange, tilesOf } from './coordinates.ts';
 import { MapView } from './map-view.ts';
-import { picturesHash } from './mount-record.ts';
+import { nameOf, picturesHash } from './mount-record.ts';
 import { closeAll, MountedPictures, type OpenPictures } from './mounted-pictures.ts';
 import { unknownOverlay, unknownRegion } from './names.ts';
 import { placeNear } from './placement.ts';
+import { RegionIndex, type RegionQuery } from './region-index.ts';
 import { drawTile, type TileBlock } from './tile.ts';
 import { type CacheStatistics, TileCache } from './tile-cache.ts';
 import { tilesOfPixels } from './tile-draft.ts';
@@ -72,6 +73,7 @@ export class InfiniteMap {
   #catalog: MapCatalog | undefined;
   #regions: RegionList | undefined;
   readonly #pictures: MountedPictures;
+  #indexed: { readonly revision: number; readonly index: RegionIndex } | undefined;
   #fetching: Promise<unknown> = Promise.resolve();
 
   constructor(store: TileStore, { cacheBytes, prefetch = 0, openPictures }: InfiniteMapOptions = {}) {
@@ -143,9 +145,20 @@ export class InfiniteMap {
     return (await this.#regionList(options)).regions;
   }
 
+  /** Regions by place, nearness, name, kind and metadata. */
+  async find(query: RegionQuery, options?: ReadOptions): Promise<MapRegion[]> {
+    return (await this.#index(options)).find(query);
+  }
+
+  /** The `count` regions nearest to one, without itself. Throws `unknown-region`. */
+  async neighbours(name: string, count: number, options?: ReadOptions): Promise<MapRegion[]> {
+    const region = await this.region(name, options);
+    return (await this.#index(options)).neighbours(region, count);
+  }
+
   /** The region of that name. Throws `unknown-region`. */
   async region(name: string, options?: ReadOptions): Promise<MapRegion> {
-    const region = (await this.regions(options)).find((candidate) => candidate.name === name);
+    const region = (await this.#index(options)).named(name);
     if (region) return region;
     throw unknownRegion(this.name, name);
   }
@@ -243,6 +256,23 @@ export class InfiniteMap {
     return { store: await this.#store.statistics(), cache: this.#cache.statistics };
   }
 
+  /**
+   * Reads all that the map itself holds, and opens every mount; says, a sentence each, what is damaged, missing or changed. The pixels of mounts
+   * are `verifyModelFile`'s to check.
+   */
+  async verify(options: ReadOptions = {}): Promise<readonly string[]> {
+    const findings = [...(await this.#store.verify(options))];
+    for (const region of (await this.#readCatalog(options)).mounts) {
+      try {
+        await closeAll(await this.#pictures.openChecked(region, options));
+      } catch (error) {
+        if (!(error instanceof PixelError) || error.code === 'aborted') throw error;
+        findings.push(error.message);
+      }
+    }
+    return findings;
+  }
+
   /** Harmless twice. */
   async dispose(): Promise<void> {
     await this.#fetching;
@@ -269,6 +299,13 @@ export class InfiniteMap {
   async #readCatalog(options?: ReadOptions): Promise<MapCatalog> {
     this.#catalog = await this.#store.readCatalog(options);
     return this.#catalog;
+  }
+
+  /** Made anew when the regions have changed. */
+  async #index(options?: ReadOptions): Promise<RegionIndex> {
+    const { revision, regions } = await this.#regionList(options);
+    if (this.#indexed?.revision !== revision) this.#indexed = { revision, index: new RegionIndex(regions) };
+    return this.#indexed.index;
   }
 
   async #regionList(options?: ReadOptions): Promise<RegionList> {
@@ -357,12 +394,6 @@ interface DrawnTiles extends Omit<FoundTiles, 'catalogRevision'> {
 
 function sheetNamed({ overlays }: MapCatalog, name: string): number | undefined {
   return overlays.find((overlay) => overlay.name === name && overlay.isComplete)?.sheet;
-}
-
-/** "models/pixie.pxi.png" -> "pixie" */
-function nameOf(path: string): string {
-  const file = path.split(/[\\/]/).pop() ?? path;
-  return file.replace(/(-\d{5}-of-\d{5})?(\.pxi)?\.png$/i, '') || file;
 }
 
 function checkLength(rectangle: Rectangle, pixels: Uint8Array): void {

@@ -139,6 +139,10 @@ export class MemoryTileStore extends MemoryReader implements TileStore {
     };
   }
 
+  async verify(): Promise<readonly string[]> {
+    return [];
+  }
+
   /** Checks a change against the names so far, and says what it does to the tiles. */
   #prepare(
     change: MapChange,

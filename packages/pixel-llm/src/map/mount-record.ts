@@ -29,3 +29,9 @@ export async function picturesHash(pictures: readonly Picture[], options?: ReadO
   }
   return hash.digestHex();
 }
+
+/** "models/pixie.pxi.png" -> "pixie" */
+export function nameOf(path: string): string {
+  const file = path.split(/[\\/]/).pop() ?? path;
+  return file.replace(/(-\d{5}-of-\d{5})?(\.pxi)?\.png$/i, '') || file;
+}

@@ -73,7 +73,8 @@ function createMapContent({ set }: MapModel): ModelContent {
   return { ...content, tensors: content.tensors.map(({ sha256: _, ...tensor }) => tensor) };
 }
 
-async function openAddressed(model: string, options: ReadOptions): Promise<MapModel | undefined> {
+/** A model on a map with its pictures; undefined for what is no address. The map is closed with it. Throws as `openMapModel`. */
+export async function openAddressed(model: string, options: ReadOptions = {}): Promise<MapModel | undefined> {
   const address = parseMapAddress(model);
   if (!address) return undefined;
   const map = openMap(address.map, { readOnly: true });

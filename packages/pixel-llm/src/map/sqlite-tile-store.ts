@@ -2,7 +2,8 @@
  * A map in one SQLite database: several processes read and write it at once. Each read is one transaction, so that it sees one moment;
  * each commit takes the write lock at its start, so that what it merges with cannot change under it.
  */
-import { PixelError } from '../core/errors.ts';
+import type { ReadOptions } from '../core/byte-source.ts';
+import { isPixelError, PixelError, throwIfAborted } from '../core/errors.ts';
 import { crc32 } from '../core/hashing.ts';
 import { TILE_SIZES, type TileRange } from './coordinates.ts';
 import { mountSchema } from './mount-record.ts';
@@ -189,6 +190,27 @@ export class SqliteTileStore extends SqliteReader implements TileStore {
         overlays: overlays!,
         fileBytes,
       };
+    });
+  }
+
+  async verify({ signal }: ReadOptions = {}): Promise<readonly string[]> {
+    return this.sql.read(() => {
+      const findings = this.sql.all('PRAGMA quick_check').map(([text]) => String(text));
+      const damaged = findings.filter((text) => text !== 'ok').map((text) => `The database is damaged: ${text}.`);
+      const tiles = this.sql.all(
+        'SELECT coalesce(name, ?), x, y, block FROM tiles LEFT JOIN overlays USING (sheet)',
+        'the ground',
+      );
+      for (const [sheet, x, y, block] of tiles) {
+        throwIfAborted(signal);
+        try {
+          this.readBlock(block as number);
+        } catch (error) {
+          if (!isPixelError(error, 'bad-map')) throw error;
+          damaged.push(`The tile ${x},${y} of ${sheet} is damaged.`);
+        }
+      }
+      return damaged;
     });
   }
 

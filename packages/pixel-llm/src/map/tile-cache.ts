@@ -2,7 +2,7 @@
 import { blockBytes, type TileBlock } from './tile.ts';
 
 /** 64 MB: some 4000 tiles of 64 x 64. */
-export const USUAL_CACHE_BYTES = 67_108_864;
+const USUAL_CACHE_BYTES = 67_108_864;
 
 export interface CacheStatistics {
   /** Blocks that were asked for and there, or not. */

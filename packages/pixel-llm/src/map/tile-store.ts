@@ -96,7 +96,7 @@ export interface TilesRead {
   readonly blocks: ReadonlyMap<number, TileBlock>;
 }
 
-export interface TileReader {
+interface TileReader {
   /** What to call it in messages. */
   readonly name: string;
   readonly head: MapHead;
@@ -160,6 +160,8 @@ export interface TileStore extends TileReader {
    */
   commit(changes: readonly MapChange[], condition?: CommitCondition): Promise<boolean>;
   statistics(): Promise<StoreStatistics>;
+  /** Reads everything there is; says, a sentence each, what is damaged. */
+  verify(options?: ReadOptions): Promise<readonly string[]>;
   /** Harmless twice. */
   dispose(): Promise<void>;
 }

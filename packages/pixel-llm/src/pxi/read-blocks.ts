@@ -33,6 +33,23 @@ export async function readBlocks(
   return blocks;
 }
 
+/** One plane a field of the tensor's type, as they are stored. The caller bounds the rows. Throws as `readBlocks`. */
+export async function readPlanes(
+  source: WeightSource,
+  tensorName: string,
+  rows: RowRange,
+  options?: ReadOptions,
+): Promise<Uint8Array<ArrayBuffer>[]> {
+  const { type, count } = rangeOf(source, tensorName, rows);
+  const planes: Uint8Array<ArrayBuffer>[] = [];
+  for (const field of type.fields) {
+    const plane = new Uint8Array(count * field.bytes);
+    await source.readPlane(tensorName, field.name, rows, plane, options);
+    planes.push(plane);
+  }
+  return planes;
+}
+
 /** The tensor of that name. Throws `unknown-tensor`. */
 export function findTensor(source: WeightSource, name: string): TensorInfo {
   const tensor = source.head.tensors.get(name);

@@ -1,12 +1,15 @@
 /** `pixel-llm map`: the plane on which models, notes and conversations lie, and how they are changed and changed back. */
 import type { Command } from 'commander';
 import { createMapFile, mountPath, openMap } from '../../map/node.ts';
-import type { MapRegion } from '../../map/tile-store.ts';
+import { isMounted } from '../../map/tile-store.ts';
 import { type CommandContext, type RegisterCommand, wholeNumber } from '../command.ts';
+import { printable } from '../printable.ts';
 import { formatBytes } from '../progress-bar.ts';
+import { registerMapFind } from './find.ts';
 import { type Place, place } from './flags.ts';
 import { registerMapModels } from './models.ts';
 import { registerMapPixels } from './pixels.ts';
+import { printRegions } from './regions.ts';
 
 const EXAMPLES = `
 A map is one file, NAME.pxmap. Pictures are mounted on it: they are read where they are, never copied and never changed. What is written lies over
@@ -34,8 +37,10 @@ export const registerMap: RegisterCommand = (program, context) => {
   registerMove(map, context);
   registerMapPixels(map, context);
   registerMapModels(map, context);
+  registerMapFind(map, context);
   registerList(map, context);
   registerStats(map, context);
+  registerVerify(map, context);
 };
 
 function registerCreate(map: Command, context: CommandContext): void {
@@ -120,23 +125,6 @@ function registerList(map: Command, context: CommandContext): void {
     });
 }
 
-/** One line a region: name, kind, place, and the picture it is read from. */
-export async function printRegions(
-  regions: readonly MapRegion[],
-  json: boolean,
-  context: CommandContext,
-): Promise<void> {
-  if (json) return context.print(`${JSON.stringify(regions, null, 2)}\n`);
-  const width = Math.max(0, ...regions.map(({ name }) => name.length));
-  for (const { name, kind, mount, ...at } of regions) {
-    const from = mount ? `  ${mount.path}` : '';
-    await context.print(
-      `${name.padEnd(width)}  ${kind.padEnd(12)}  ${at.width} x ${at.height} at ${at.x},${at.y}${from}\n`,
-    );
-  }
-  if (regions.length === 0) context.note('No regions.');
-}
-
 function registerStats(map: Command, context: CommandContext): void {
   map
     .command('stats')
@@ -155,5 +143,37 @@ function registerStats(map: Command, context: CommandContext): void {
           `tiles     ${tiles} of ${tileSize} x ${tileSize} pixels, ${formatBytes(tileBytes)}; ${partialTiles} written in part\n` +
           `file      ${formatBytes(fileBytes)}\n`,
       );
+    });
+}
+
+function registerVerify(map: Command, context: CommandContext): void {
+  map
+    .command('verify')
+    .description(
+      'Check everything that is written on a map, and that every mounted picture is there, unchanged and sound.',
+    )
+    .argument('<map>', 'a .pxmap file')
+    .addHelpText('after', '\nExample:\n  pixel-llm map verify plane.pxmap')
+    .action(async (path: string) => {
+      const { signal } = context;
+      const findings: string[] = [];
+      let pictures = 0;
+      await context.withProgress(async (onProgress) => {
+        await using opened = openMap(path, { readOnly: true });
+        findings.push(...(await opened.verify({ signal })));
+        for (const region of (await opened.regions({ signal })).filter(isMounted)) {
+          // One that cannot be opened is a finding already.
+          for (const picture of await opened.openMount(region, { signal }).catch(() => [])) {
+            pictures++;
+            const damage = await picture.verify({ signal, onProgress });
+            findings.push(...damage.map(({ message }) => `${picture.name}: ${message}`));
+            await picture.dispose();
+          }
+        }
+      });
+      if (findings.length === 0)
+        return context.print(`${path} is sound: its tiles and ${pictures} mounted pictures.\n`);
+      await context.print(`${findings.map((finding) => printable(finding)).join('\n')}\n`);
+      process.exitCode = 1;
     });
 }

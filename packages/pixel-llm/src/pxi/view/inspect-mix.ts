@@ -47,8 +47,14 @@ export function formatCount(count: number): string {
   return String(count);
 }
 
-function formatShare(share: number): string {
+/** "12.3 %" of a share from 0 to 1. */
+export function formatShare(share: number): string {
   if (share === 1) return '100 %';
   if (share > 0.9995) return '> 99.9 %';
   return share < 0.0005 ? '< 0.1 %' : `${(share * 100).toFixed(1)} %`;
+}
+
+/** Three digits of a size that may be small: 0.0123, 1.23e-5. */
+export function formatChange(size: number): string {
+  return size !== 0 && size < 0.001 ? size.toExponential(2) : size.toPrecision(3);
 }

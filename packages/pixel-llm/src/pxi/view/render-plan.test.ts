@@ -6,20 +6,21 @@ import { madeTensors } from '../make-model/make-model.ts';
 import { MODEL_SHAPES, type ModelShape } from '../make-model/shapes.ts';
 import { placeTensor, placeTensors, type Rectangle } from '../weight-space.ts';
 import { LETTER_HEIGHT, textWidth } from './font.ts';
+import { captionLabels, weightLegend } from './render-caption.ts';
 import { type DrawingPlan, drawnWidth, planDrawing } from './render-plan.ts';
 
-const TEXT = { title: 'A model', subtitle: 'of some kind', types: 'stored as Q8_0 100 %' };
+const TEXT = { title: 'A model', subtitle: 'of some kind' };
 
 function planOf(shape: ModelShape, width?: number): DrawingPlan {
   const tensors = new Map(madeTensors(shape, 'F16').map((tensor) => [tensor.name, tensor]));
   const layers = groupLayers(tensors.values());
-  return planDrawing(placeTensors(layers, tensors, { overviewWidth: drawnWidth(width) }), tensors, layers, TEXT, {
-    width,
-  });
+  const space = placeTensors(layers, tensors, { overviewWidth: drawnWidth(width) });
+  return planDrawing(space, tensors, layers, { width });
 }
 
 function labelAreas(plan: DrawingPlan): Rectangle[] {
-  return plan.labels.map(({ text, x, y, scale }) => {
+  const caption = captionLabels(plan, { ...TEXT, ...weightLegend(plan, 'stored as Q8_0 100 %') });
+  return [...plan.labels, ...caption].map(({ text, x, y, scale }) => {
     return { x, y, width: textWidth(text, scale), height: LETTER_HEIGHT * scale };
   });
 }
@@ -86,12 +87,26 @@ test('at an overview every layer and every matrix has a label', () => {
   assert.equal(labels.filter(({ tone }) => tone === 'tensor').length, tensors.length);
 });
 
+test('labels end with what is noted of their tensor or layer, where there is room', () => {
+  const tensors = new Map(madeTensors(MODEL_SHAPES.toy, 'F16').map((tensor) => [tensor.name, tensor]));
+  const layers = groupLayers(tensors.values());
+  const texts = planDrawing(placeTensors(layers, tensors), tensors, layers, {
+    tensorNote: ({ name }) => (name === 'blk.1.attn_q.weight' ? '12 %' : ''),
+    layerNote: (id) => (id === 'layer.1' ? '3 %' : ''),
+  }).labels.map(({ text }) => text);
+  assert.deepEqual(
+    texts.filter((text) => text.includes('%')),
+    ['layer 1  3 %', 'attn_q  12 %'],
+  );
+  assert.ok(texts.includes('layer 2') && texts.includes('ffn_up  384 x 128'));
+});
+
 test('a small tensor is magnified by a whole number, a large one shares pixels', () => {
   const single = (columns: number, rows: number) => {
     const tensors = madeTensors({ ...MODEL_SHAPES.toy, dim: columns, hidden: rows, layers: 1 }, 'F16');
     const tensor = tensors.find(({ name }) => name === 'blk.0.ffn_up.weight');
     assert.ok(tensor);
-    const plan = planDrawing(placeTensor(tensor), new Map([[tensor.name, tensor]]), [], TEXT);
+    const plan = planDrawing(placeTensor(tensor), new Map([[tensor.name, tensor]]), []);
     checkPlan(plan);
     return plan;
   };

@@ -1,6 +1,6 @@
 /**
- * Where everything of a drawing stands, in pixels, before a weight is read: frames of layers, areas of tensors, labels, title and
- * legend. Weight space is shown at one scale throughout, so the drawing is a map of it.
+ * Where everything of a drawing stands, in pixels, before a weight is read: frames of layers, areas of tensors, their labels, and
+ * the room for title and legend (render-caption.ts). Weight space is shown at one scale throughout, so the drawing is a map of it.
  */
 import type { TensorInfo } from '../../gguf/head.ts';
 import { type ModelLayer, shortTensorName } from '../layers.ts';
@@ -13,8 +13,8 @@ import {
   type TensorRectangle,
   type WeightSpace,
 } from '../weight-space.ts';
-import { LETTER_HEIGHT, textWidth } from './font.ts';
-import { firstFitting, shortened } from './render-canvas.ts';
+import { LETTER_HEIGHT } from './font.ts';
+import { firstFitting } from './render-canvas.ts';
 
 /** Rows of a tensor that are drawn from one corner on. */
 interface DrawnPart {
@@ -53,14 +53,8 @@ export interface DrawingPlan {
   readonly swatch: Rectangle;
 }
 
-export interface DrawingText {
-  readonly title: string;
-  readonly subtitle: string;
-  /** Which types the weights have. */
-  readonly types: string;
-}
-
-const MARGIN = 24;
+/** Free pixels around the drawing. */
+export const MARGIN = 24;
 const LINE = 12;
 /** Below, the legend would not fit. */
 const LEAST_WIDTH = 640;
@@ -83,13 +77,21 @@ export function drawnWidth(width: number = OVERVIEW_WIDTH + 2 * MARGIN): number 
   return Math.max(1, width - 2 * MARGIN);
 }
 
+export interface DrawingPlanOptions {
+  /** Pixels across, at most. Default: about 1800. */
+  width?: number | undefined;
+  /** What a tensor's label ends with where there is room. Default: its type. */
+  tensorNote?: ((tensor: TensorInfo) => string) | undefined;
+  /** The same for a layer. Default: nothing. */
+  layerNote?: ((id: string) => string) | undefined;
+}
+
 /** Plans the drawing of a weight space, `width` pixels wide at most (default: about 1800). */
 export function planDrawing(
   space: WeightSpace,
   tensors: ReadonlyMap<string, TensorInfo>,
   layers: readonly ModelLayer[],
-  text: DrawingText,
-  { width: wanted }: { width?: number | undefined } = {},
+  { width: wanted, tensorNote = ({ type }) => type.name, layerNote = () => '' }: DrawingPlanOptions = {},
 ): DrawingPlan {
   const scale = scaleFor(space, drawnWidth(wanted));
   const pixels = (units: number) => (scale.cell > 1 ? Math.ceil(units / scale.cell) : units * scale.zoom);
@@ -110,10 +112,8 @@ export function planDrawing(
   const swatch = { x: MARGIN, y: legendTop, ...SWATCH };
   const leanRange = Math.min(1, 2.5 / scale.cell);
   const labels = [
-    ...headLabels(text, width),
-    ...layerLabels(space, layers, toPixels, gutter),
-    ...tensorLabels(drawn, tensors, gutter),
-    ...legendLabels(swatch, { ...scale, leanRange, types: text.types }, width),
+    ...layerLabels(space, layers, { toPixels, gutter, note: layerNote }),
+    ...tensorLabels(drawn, tensors, { gutter, note: tensorNote }),
   ];
   const frames = [...space.layers.values()].map(toPixels);
   return {
@@ -153,46 +153,51 @@ function drawnTensor(
   return { name: tensor.name, area: { ...area, height }, parts };
 }
 
-function headLabels({ title, subtitle }: DrawingText, width: number): Label[] {
-  const room = width - 2 * MARGIN;
-  return [
-    { text: shortened(title, room, 2), x: MARGIN, y: MARGIN, scale: 2, tone: 'title' },
-    { text: shortened(subtitle, room), x: MARGIN, y: MARGIN + 26, scale: 1, tone: 'legend' },
-  ];
-}
-
 /** In the gutter above each layer's frame. */
 function layerLabels(
   space: WeightSpace,
   layers: readonly ModelLayer[],
-  toPixels: (rectangle: Rectangle) => Rectangle,
-  gutter: number,
+  {
+    toPixels,
+    gutter,
+    note,
+  }: { toPixels: (rectangle: Rectangle) => Rectangle; gutter: number; note: (id: string) => string },
 ): Label[] {
   return layers.flatMap(({ id }) => {
     const frame = space.layers.get(id);
     if (!frame || gutter < LETTER_HEIGHT + 1) return [];
     const { x, y, width } = toPixels(frame);
-    const text = firstFitting([id.replace('.', ' '), id.replace('layer.', '')], width);
+    const name = id.replace('.', ' ');
+    const text = firstFitting([noted(name, note(id)), name, id.replace('layer.', '')], width);
     return text ? [{ text, x, y: y - LETTER_HEIGHT - 1, scale: 1, tone: 'layer' as const }] : [];
   });
 }
 
-/** In the gutter above each tensor, as much of its name, shape and type as its width has room for. */
+/** In the gutter above each tensor, as much of its name, shape and note as its width has room for. */
 function tensorLabels(
   drawn: readonly DrawnTensor[],
   tensors: ReadonlyMap<string, TensorInfo>,
-  gutter: number,
+  { gutter, note }: { gutter: number; note: (tensor: TensorInfo) => string },
 ): Label[] {
   return drawn.flatMap(({ name, area }) => {
     const tensor = tensors.get(name);
     if (!tensor || gutter < LETTER_HEIGHT + 1) return [];
     const short = shortTensorName(name);
     const { rows, columns } = matrixOf(tensor);
-    const [kind, shape] = [tensor.type.name, `${rows} x ${columns}`];
-    const texts = [`${short}  ${shape}  ${kind}`, `${short}  ${kind}`, short, ...abbreviations(short)];
+    const ending = note(tensor);
+    const texts = [
+      noted(`${short}  ${rows} x ${columns}`, ending),
+      noted(short, ending),
+      short,
+      ...abbreviations(short),
+    ];
     const text = firstFitting(texts, area.width);
     return text ? [{ text, x: area.x, y: area.y - LETTER_HEIGHT - 1, scale: 1, tone: 'tensor' as const }] : [];
   });
+}
+
+function noted(text: string, note: string): string {
+  return note === '' ? text : `${text}  ${note}`;
 }
 
 /** `attn_output` as `attn_out`, `out`, `o`; a bias with a plus. */
@@ -200,34 +205,4 @@ function abbreviations(short: string): string[] {
   const name = short.replace('.bias', '').replace('output', 'out');
   const last = name.split('_').at(-1) ?? '';
   return [name, last, last.slice(0, 4), last.slice(0, 1)].map((text) => (short.endsWith('.bias') ? `${text}+` : text));
-}
-
-function legendLabels(
-  swatch: Rectangle,
-  { cell, zoom, leanRange, types }: { cell: number; zoom: number; leanRange: number; types: string },
-  width: number,
-): Label[] {
-  const percent = `${Math.round(leanRange * 100)} %`;
-  const end = swatch.y + swatch.height + 3;
-  const column = swatch.x + swatch.width + 12;
-  const label = (text: string, x: number, y: number): Label => ({ text, x, y, scale: 1, tone: 'legend' });
-  const lines = [
-    'brightness: mean |w| of a cell, 1st to 99th percentile of its tensor',
-    `hue: balance of signs, -${percent} blue to +${percent} amber`,
-    scaleText(cell, zoom),
-    types,
-  ];
-  return [
-    label(`-${percent}`, swatch.x, end),
-    label('0', swatch.x + Math.round((swatch.width - textWidth('0')) / 2), end),
-    label(`+${percent}`, swatch.x + swatch.width - textWidth(`+${percent}`), end),
-    ...lines.map((text, index) =>
-      label(shortened(text, width - MARGIN - column), column, swatch.y + index * (LINE + 1)),
-    ),
-  ];
-}
-
-function scaleText(cell: number, zoom: number): string {
-  if (cell > 1) return `scale: a pixel is a cell of ${cell} x ${cell} weights`;
-  return zoom > 1 ? `scale: a weight is ${zoom} x ${zoom} pixels` : 'scale: a pixel is a weight';
 }
