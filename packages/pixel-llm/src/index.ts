@@ -50,7 +50,7 @@ export { quantize } from './gguf/quantize.ts';
 export { type GgufHead, type ReadGgufHeadOptions, readGgufHead } from './gguf/reader.ts';
 export { TENSOR_TYPES, type TensorType, tensorTypeByName } from './gguf/tensor-types.ts';
 export { type EncodedGgufHead, encodeGgufHead } from './gguf/writer.ts';
-export { type EditReport, editWeights, type WeightChange, type WeightEdit } from './map/edit-weights.ts';
+export { type EditChange, type EditReport, editWeights, type WeightEdit } from './map/edit-weights.ts';
 export {
   InfiniteMap,
   type InfiniteMapOptions,

@@ -19,7 +19,7 @@ import { TileDraft } from './tile-draft.ts';
 import type { MapChange } from './tile-store.ts';
 
 /** What is done to each weight w: w = value, w x value, w + value. */
-export type WeightChange =
+export type EditChange =
   | { readonly set: number }
   | { readonly scale: number }
   | { readonly add: number }
@@ -34,7 +34,7 @@ export interface WeightEdit {
   readonly rows?: RowRange | undefined;
   /** [start, end). Default: all. */
   readonly columns?: RowRange | undefined;
-  readonly change: WeightChange;
+  readonly change: EditChange;
 }
 
 export interface EditReport {
@@ -168,7 +168,7 @@ async function editRows(
   }
 }
 
-function changed(weight: number, change: WeightChange, values: Float32Array | undefined, index: number): number {
+function changed(weight: number, change: EditChange, values: Float32Array | undefined, index: number): number {
   if ('set' in change) return change.set;
   if ('scale' in change) return weight * change.scale;
   if ('add' in change) return weight + change.add;

@@ -3,7 +3,7 @@ import Flatbush from 'flatbush';
 import type { Rectangle } from '../pxi/weight-space.ts';
 import type { MapRegion } from './tile-store.ts';
 
-export interface NearQuery {
+interface NearQuery {
   readonly x: number;
   readonly y: number;
   /** How many. Default: 1. */

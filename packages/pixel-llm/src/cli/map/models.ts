@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { PixelError } from '../../core/errors.ts';
 import { columnsOf, rowsOf, type TensorInfo } from '../../gguf/head.ts';
-import { type EditReport, editWeights, type WeightChange } from '../../map/edit-weights.ts';
+import { type EditChange, type EditReport, editWeights } from '../../map/edit-weights.ts';
 import { mapAddress, openMap, openModelContent, openModelWeights, pictureOf } from '../../map/node.ts';
 import { saveDifference } from '../../map/save-difference.ts';
 import type { RowRange } from '../../pxi/weight-source.ts';
@@ -77,8 +77,8 @@ Examples:
     });
 }
 
-function changeOf({ set, scale, add, zero }: EditFlags): WeightChange {
-  const changes: WeightChange[] = [];
+function changeOf({ set, scale, add, zero }: EditFlags): EditChange {
+  const changes: EditChange[] = [];
   if (set !== undefined) changes.push({ set });
   if (scale !== undefined) changes.push({ scale });
   if (add !== undefined) changes.push({ add });
