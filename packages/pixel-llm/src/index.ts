@@ -51,6 +51,7 @@ export { type GgufHead, type ReadGgufHeadOptions, readGgufHead } from './gguf/re
 export { TENSOR_TYPES, type TensorType, tensorTypeByName } from './gguf/tensor-types.ts';
 export { type EncodedGgufHead, encodeGgufHead } from './gguf/writer.ts';
 export { type EditChange, type EditReport, editWeights, type WeightEdit } from './map/edit-weights.ts';
+export { openHttpMap } from './map/http-tile-store.ts';
 export {
   InfiniteMap,
   type InfiniteMapOptions,

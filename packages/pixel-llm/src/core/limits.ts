@@ -49,6 +49,8 @@ export const LIMITS = {
   setFiles: 99_999,
   /** Map: bytes of pixels that one read or write may move, since they stand in memory. */
   mapRegionBytes: 2_147_483_648,
+  /** Map: regions that an exported map may list. */
+  mapExportedEntries: 4_000_000,
   /** Map: characters of a mounted picture's path or URL. */
   mapPathCharacters: 4096,
   /** Map: bytes of a region's or overlay's metadata as JSON. Larger things belong into pixels. */

@@ -6,7 +6,7 @@ export interface Progress {
   readonly done: number;
   /** Units in all, if known. */
   readonly total?: number;
-  readonly unit: 'bytes' | 'tensors' | 'tokens' | 'lines' | 'ops' | 'steps' | 'questions' | 'texts';
+  readonly unit: 'bytes' | 'tensors' | 'tokens' | 'lines' | 'files' | 'ops' | 'steps' | 'questions' | 'texts';
 }
 
 /** The last step of writing files, after all their bytes: the operating system may take seconds for it. */

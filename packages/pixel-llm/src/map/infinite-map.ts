@@ -7,6 +7,7 @@ import { PixelError } from '../core/errors.ts';
 import type { Picture } from '../png/picture.ts';
 import type { Rectangle } from '../pxi/weight-space.ts';
 import { describeRectangle, intersection, pixelBytes, type TileRange, tilesOf } from './coordinates.ts';
+import { type ExportOptions, exportMap } from './exported-map.ts';
 import { MapView } from './map-view.ts';
 import { nameOf, picturesHash } from './mount-record.ts';
 import { closeAll, MountedPictures, type OpenPictures } from './mounted-pictures.ts';
@@ -231,6 +232,19 @@ export class InfiniteMap {
   /** Commits changes as they are: for what builds on a map. Throws as `write`. */
   commit(changes: readonly MapChange[], condition?: CommitCondition): Promise<boolean> {
     return this.#store.commit(changes, condition);
+  }
+
+  /** Writes the map as it is now as plain files, for web servers. Throws what reading and `write` throw. */
+  async export(
+    write: (file: string, bytes: Uint8Array) => Promise<void>,
+    options?: ExportOptions,
+  ): Promise<{ readonly tiles: number; readonly files: number }> {
+    const snapshot = await this.#store.snapshot();
+    try {
+      return await exportMap(snapshot, write, options);
+    } finally {
+      await snapshot.dispose();
+    }
   }
 
   /** The overlays, the oldest first. */

@@ -94,6 +94,6 @@ function refuseBareMap(model: string): string {
   );
 }
 
-function isUrl(path: string): boolean {
+export function isUrl(path: string): boolean {
   return /^https?:\/\//i.test(path);
 }

@@ -4,12 +4,11 @@
  */
 import type { ReadOptions } from '../core/byte-source.ts';
 import { isPixelError, PixelError, throwIfAborted } from '../core/errors.ts';
-import { crc32 } from '../core/hashing.ts';
 import { TILE_SIZES, type TileRange } from './coordinates.ts';
 import { mountSchema } from './mount-record.ts';
 import { checkChange, metadataJson, nameTaken, unknownOverlay, unknownRegion } from './names.ts';
 import type { SqlConnection, SqlRow } from './sql-connection.ts';
-import { mergeBlocks, type TileBlock } from './tile.ts';
+import { blockCrc, mergeBlocks, type TileBlock } from './tile.ts';
 import {
   type CommitCondition,
   changesCatalog,
@@ -291,9 +290,4 @@ export class SqliteTileStore extends SqliteReader implements TileStore {
     if (typeof sheet === 'number') return sheet;
     throw unknownOverlay(this.name, overlay);
   }
-}
-
-function blockCrc({ pixels, written }: TileBlock): number {
-  const crc = crc32(pixels);
-  return written ? crc32(written, crc) : crc;
 }

@@ -2,7 +2,7 @@
  * A tile's content: its pixels, and which of their bytes were written. What was not written lets what lies below show through,
  * byte by byte: so overlays can be laid one over another exactly, also where two quantization blocks share a pixel.
  */
-
+import { crc32 } from '../core/hashing.ts';
 import type { Rectangle } from '../pxi/weight-space.ts';
 import { intersection } from './coordinates.ts';
 
@@ -17,6 +17,12 @@ export interface TileBlock {
 /** The bytes a block takes in memory. */
 export function blockBytes({ pixels, written }: TileBlock): number {
   return pixels.length + (written?.length ?? 0);
+}
+
+/** CRC-32 over pixels and mask. */
+export function blockCrc({ pixels, written }: TileBlock): number {
+  const crc = crc32(pixels);
+  return written ? crc32(written, crc) : crc;
 }
 
 /** The upper block laid over the lower one, as one block. */

@@ -5,6 +5,7 @@ import { isMounted } from '../../map/tile-store.ts';
 import { type CommandContext, type RegisterCommand, wholeNumber } from '../command.ts';
 import { printable } from '../printable.ts';
 import { formatBytes } from '../progress-bar.ts';
+import { registerMapExport } from './export.ts';
 import { registerMapFind } from './find.ts';
 import { type Place, place } from './flags.ts';
 import { registerMapModels } from './models.ts';
@@ -41,6 +42,7 @@ export const registerMap: RegisterCommand = (program, context) => {
   registerList(map, context);
   registerStats(map, context);
   registerVerify(map, context);
+  registerMapExport(map, context);
 };
 
 function registerCreate(map: Command, context: CommandContext): void {
