@@ -7,11 +7,14 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { selectBackend } from '../src/backends/select.ts';
 import '../src/backends/wasm/node.ts';
+import { loadCpuTraining } from '../src/backends/wasm/training/training-executor.ts';
 import { testDevice, useDriver } from '../src/backends/webgpu/testing.ts';
 import { isPixelError } from '../src/core/errors.ts';
 import { buildProgram } from '../src/program/build-program.ts';
+import { readRows } from '../src/pxi/read-rows.ts';
 import { newToyMlp } from '../src/train/new-model.ts';
 import { trainTokenizer } from '../src/train/tokenizer-training.ts';
+import { trainOnSequences } from '../src/train/train-on-sequences.ts';
 
 useDriver('swiftshader');
 const folder = mkdtempSync(join(tmpdir(), 'pixel-llm-toy-'));
@@ -79,3 +82,24 @@ for (const [name, right] of [
       assert.match(stdout, new RegExp(right.source.replace('DEVICE', place), 'm'));
   });
 }
+
+test('on a map it computes the same bits, an overlay teaches it another task, and dropping the overlay is undo', () => {
+  const example = join(import.meta.dirname, '../../../examples/toy-mlp-map.ts');
+  const { NODE_V8_COVERAGE: _, ...env } = process.env;
+  const words = ['--conditions=pixel-llm-source', example, '--out', join(folder, 'toy-mlp-map.pxi.png')];
+  const { status, stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8', env });
+  assert.equal(status, 0, stdout + stderr);
+  assert.match(stdout, /the same bits; 0 of 256 bytes wrong/);
+  assert.match(stdout, /The overlay "inverted": [1-9]\d* bytes of \d of 5 tensors/);
+  assert.match(stdout, /Through it, 0 of 256 bytes wrong of the new task/);
+  assert.match(stdout, /Dropped: as it was/);
+});
+
+test('learning needs nobody who listens to it', async () => {
+  const bytes = await trainTokenizer([], { vocabulary: 257 });
+  const model = newToyMlp(bytes);
+  const before = await readRows(model, 'token_embd.weight', { start: 0, end: 9 });
+  const lessons = [{ tokens: [5, 6], learnFrom: 1 }];
+  const weights = await trainOnSequences(model, lessons, { load: loadCpuTraining({ threads: 1 }), steps: 2 });
+  assert.notDeepEqual(weights.get('token_embd.weight')!.subarray(0, before.length), before);
+});

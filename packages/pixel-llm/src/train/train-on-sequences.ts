@@ -38,7 +38,11 @@ export async function trainOnSequences(
         adamW: { weightDecay: 0 },
       },
     );
-    for (let step = 0; step < steps; step++) if (onStep?.(await trainer.learn(batches, { signal }))) break;
+    for (let step = 0; step < steps; step++) {
+      // Not inside the call of onStep: without one nothing would be learned.
+      const learned = await trainer.learn(batches, { signal });
+      if (onStep?.(learned)) break;
+    }
     return trainer.state.weights;
   } finally {
     await executor.dispose();
