@@ -1,6 +1,6 @@
 /**
  * A map as a folder of plain files that any static web server can serve: `map.json` says everything but the pixels, `tiles-NNNNN.bin` hold those of
- * the tiles, about a megabyte each, neighbours together, so that no server has to know ranges. docs/format.md describes every field.
+ * the tiles, about a megabyte each, neighbours together, so that no server has to know ranges. docs/map.md describes every field.
  */
 import * as z from 'zod';
 import type { ReadOptions } from '../core/byte-source.ts';
