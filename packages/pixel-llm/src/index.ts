@@ -72,6 +72,7 @@ export {
 export { type MapModel, type MapModelOptions, openMapModel } from './map/map-weights.ts';
 export { MemoryTileStore } from './map/memory-tile-store.ts';
 export type { RegionQuery } from './map/region-index.ts';
+export { type RenderMapOptions, renderMap } from './map/render-map.ts';
 export { type SavedDifference, saveDifference } from './map/save-difference.ts';
 export type { MapMount, MapOverlay, MapRegion, MountedRegion, TileStore } from './map/tile-store.ts';
 export { encodeImage, type Image } from './png/encode-image.ts';

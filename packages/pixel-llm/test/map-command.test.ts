@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { openFileByteSink, openFileByteSource } from '../src/core/node.ts';
+import { loadModel } from '../src/engine/node.ts';
 import { temporaryFolder } from '../src/map/testing.ts';
 import { encodeImage } from '../src/png/encode-image.ts';
 import { runCommand } from './command-line.ts';
@@ -101,10 +103,47 @@ describe('pixel-llm map', () => {
     for (const file of ['one.png', 'two.png']) assert.deepEqual(readFileSync(folder.file(file)), expected);
     const stats = JSON.parse(await said(cwd, 'map', 'stats', 'a.pxmap', '--json'));
     assert.equal(stats.regions, 1);
+    await said(cwd, 'map', 'render', 'a.pxmap', 'plane.png', '--at=-20,-10', '--size', '80x60');
+    assert.ok(readFileSync(folder.file('plane.png')).length > 500);
+    assert.match(await said(cwd, 'map', 'find', 'a.pxmap', '--near=0,0'), /^note +picture +30 x 20 at -5,3\n$/);
     assert.match(await refused(cwd, 'map', 'read', 'a.pxmap', '--out', 'x.png'), /--at X,Y --size WxH/);
     assert.match(await refused(cwd, 'map', 'write', 'a.pxmap', '--at', '0,0', '--from', 'in.rgba'), /--width/);
     assert.match(await refused(cwd, 'map', 'create', 'a.pxmap'), /there already/);
     assert.match(await refused(cwd, 'map', 'list', 'in.png'), /no map/);
     assert.match(await refused(cwd, 'run', 'a.pxmap', 'x'), /name the model on it/);
+  });
+
+  test('keeps a saved conversation as a region, from which it goes on with the same tokens', async () => {
+    using folder = temporaryFolder();
+    const cwd = folder.path;
+    await using model = await loadModel(PIXIE, { device: 'cpu', threads: 1 });
+    using session = model.createSession();
+    const options = { temperature: 0, maxTokens: 12 };
+    for await (const _ of session.generate('Once there was a', options));
+    await session.save(await openFileByteSink(folder.file('talk.pxi.png')));
+    await said(cwd, 'map', 'create', 'a.pxmap');
+    await said(
+      cwd,
+      'map',
+      'write',
+      'a.pxmap',
+      '--at=-77,5',
+      '--from',
+      'talk.pxi.png',
+      '--name',
+      'talk',
+      '--kind',
+      'conversation',
+    );
+    await said(cwd, 'map', 'read', 'a.pxmap', '--region', 'talk', '--out', 'back.pxi.png');
+    const restored = await model.restoreSession(await openFileByteSource(folder.file('back.pxi.png')));
+    const texts = [];
+    for (const one of [session, restored.session]) {
+      let text = '';
+      for await (const piece of one.generate(' And', options)) text += piece.text;
+      texts.push(text);
+    }
+    assert.equal(texts[1], texts[0]);
+    restored.session[Symbol.dispose]();
   });
 });

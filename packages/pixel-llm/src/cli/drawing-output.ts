@@ -1,9 +1,9 @@
 /** A drawing that a command writes: a PNG to look at, which must not be taken for a model. */
 import { PixelError } from '../core/errors.ts';
-import { openFileByteSink } from '../core/node.ts';
 import { encodeImage, type Image } from '../png/encode-image.ts';
 import type { CommandContext } from './command.ts';
 import { refuseSameFile } from './same-file.ts';
+import { writeWhole } from './write-whole.ts';
 
 /** Throws `bad-argument` for a name that is no PNG's or that is a model's, and for one of the inputs. */
 export async function checkDrawingName(output: string, inputs: readonly string[]): Promise<void> {
@@ -21,13 +21,6 @@ export async function writeDrawing(
   { note }: Pick<CommandContext, 'note'>,
 ): Promise<void> {
   const bytes = await encodeImage(image, { Software: `pixel-llm ${command}` });
-  const sink = await openFileByteSink(output);
-  try {
-    await sink.write([bytes]);
-    await sink.commit();
-  } catch (error) {
-    await sink.abort();
-    throw error;
-  }
+  await writeWhole(output, bytes);
   note(`${output}: ${image.width} x ${image.height} pixels`);
 }

@@ -1,7 +1,7 @@
 /** Tiles of one moment of a map, through some of its overlays. */
 import type { ReadOptions } from '../core/byte-source.ts';
 import type { Rectangle } from '../pxi/weight-space.ts';
-import { type TileRange, tilesOf } from './coordinates.ts';
+import { FARTHEST, type TileRange, tilesOf } from './coordinates.ts';
 import type { TileBlock } from './tile.ts';
 import type { TileCache } from './tile-cache.ts';
 import type { StoredTile, TileSnapshot } from './tile-store.ts';
@@ -30,6 +30,13 @@ export class MapView {
   /** Which tiles there are within a rectangle, without reading them; the lowest sheet first. */
   async list(rectangle: Rectangle, options?: ReadOptions): Promise<readonly StoredTile[]> {
     const range = tilesOf(rectangle, this.tileSize);
+    const { tiles } = await this.#snapshot.readTiles({ sheets: this.#sheets, range }, () => true, options);
+    return tiles;
+  }
+
+  /** All tiles there are, without reading them; the lowest sheet first. */
+  async listAll(options?: ReadOptions): Promise<readonly StoredTile[]> {
+    const range = { left: -FARTHEST, top: -FARTHEST, right: FARTHEST, bottom: FARTHEST };
     const { tiles } = await this.#snapshot.readTiles({ sheets: this.#sheets, range }, () => true, options);
     return tiles;
   }

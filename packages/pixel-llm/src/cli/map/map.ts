@@ -11,6 +11,7 @@ import { type Place, place } from './flags.ts';
 import { registerMapModels } from './models.ts';
 import { registerMapPixels } from './pixels.ts';
 import { printRegions } from './regions.ts';
+import { registerMapRender } from './render.ts';
 
 const EXAMPLES = `
 A map is one file, NAME.pxmap. Pictures are mounted on it: they are read where they are, never copied and never changed. What is written lies over
@@ -23,8 +24,8 @@ Examples:
   pixel-llm map edit plane.pxmap --region model --tensor blk.0.attn_output.weight --columns 0:32 --zero --overlay no-head
   pixel-llm run plane.pxmap#model+no-head "Once there was a"
   pixel-llm map drop plane.pxmap --overlay no-head
-  pixel-llm map write plane.pxmap --at=-5,3 --from photo.png --name photo
-  pixel-llm map read plane.pxmap --at=-5,3 --size 64x48 --out part.png`;
+  pixel-llm map write plane.pxmap --at=-900,3 --from photo.png --name photo
+  pixel-llm map read plane.pxmap --at=-900,3 --size 64x48 --out part.png`;
 
 export const registerMap: RegisterCommand = (program, context) => {
   const map = program
@@ -43,6 +44,7 @@ export const registerMap: RegisterCommand = (program, context) => {
   registerStats(map, context);
   registerVerify(map, context);
   registerMapExport(map, context);
+  registerMapRender(map, context);
 };
 
 function registerCreate(map: Command, context: CommandContext): void {
