@@ -1,7 +1,7 @@
 /** Gathers what is to be written and cuts it into tiles: rectangles of pixels, and runs of bytes along a line. */
 import type { Rectangle } from '../pxi/weight-space.ts';
 import { pixelBytes, tilesOf } from './coordinates.ts';
-import type { TileBlock } from './tile.ts';
+import { copyPixels, pixelWords, type TileBlock } from './tile.ts';
 import type { TileWrite } from './tile-store.ts';
 
 interface OpenTile {
@@ -90,6 +90,12 @@ export function tilesOfPixels(rectangle: Rectangle, pixels: Uint8Array, tileSize
 
 function cutTile(pixels: Uint8Array, width: number, column: number, row: number, size: number): TileBlock {
   const tile = new Uint8Array(size * size * 4);
+  const words = pixelWords(pixels);
+  if (words) {
+    const square = { width: size, height: size };
+    copyPixels(words, row * width + column, width, new Uint32Array(tile.buffer), 0, size, square);
+    return { pixels: tile, written: undefined };
+  }
   for (let line = 0; line < size; line++) {
     const from = ((row + line) * width + column) * 4;
     tile.set(pixels.subarray(from, from + size * 4), line * size * 4);

@@ -44,8 +44,36 @@ export function drawTile(block: TileBlock, tile: Rectangle, target: Uint8Array, 
   const bytes = shared.width * 4;
   const from = ((shared.y - tile.y) * tile.width + (shared.x - tile.x)) * 4;
   const to = ((shared.y - area.y) * area.width + (shared.x - area.x)) * 4;
+  if (!block.written) {
+    const [source, into] = [pixelWords(block.pixels), pixelWords(target)];
+    if (source && into) {
+      copyPixels(source, from >> 2, tile.width, into, to >> 2, area.width, shared);
+      return;
+    }
+  }
   for (let row = 0; row < shared.height; row++) {
     layBytes(target, to + row * area.width * 4, block, from + row * tile.width * 4, bytes);
+  }
+}
+
+/** The same bytes, a pixel each; undefined where they are not aligned. */
+export function pixelWords({ buffer, byteOffset, byteLength }: Uint8Array): Uint32Array | undefined {
+  return byteOffset % 4 === 0 ? new Uint32Array(buffer, byteOffset, byteLength >> 2) : undefined;
+}
+
+/** Copies a rectangle of pixels between two of other widths. A loop: for lines this short, an array's own copy costs more to set up than to do. */
+export function copyPixels(
+  source: Uint32Array,
+  from: number,
+  sourceWidth: number,
+  target: Uint32Array,
+  to: number,
+  targetWidth: number,
+  { width, height }: Pick<Rectangle, 'width' | 'height'>,
+): void {
+  for (let row = 0; row < height; row++) {
+    const [first, into] = [from + row * sourceWidth, to + row * targetWidth];
+    for (let i = 0; i < width; i++) target[into + i] = source[first + i]!;
   }
 }
 

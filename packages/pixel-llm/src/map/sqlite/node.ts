@@ -85,7 +85,7 @@ class NodeConnection implements SqlConnection {
     this.name = path;
     this.#busyMilliseconds = busyMilliseconds;
     if (!isNew) checkFile(path);
-    const { database, isWritable } = this.#retrying(() => open(path, { readOnly, busyMilliseconds }));
+    const { database, isWritable } = this.#retrying(() => open(path, { readOnly, busyMilliseconds, isNew }));
     this.#database = database;
     this.isWritable = isWritable;
     try {
@@ -177,7 +177,6 @@ class NodeConnection implements SqlConnection {
 
   #prepare(isNew: boolean): void {
     const database = this.#database;
-    if (isNew) database.exec(`PRAGMA page_size = ${MAP_PAGE_BYTES}`);
     if (this.isWritable) {
       if (!isNew) this.#checkOwner();
       database.exec('PRAGMA journal_mode = WAL');
@@ -263,11 +262,13 @@ interface OpenedDatabase {
 /** Where the folder or the file cannot be written, the file is read as it stands. */
 function open(
   path: string,
-  { readOnly, busyMilliseconds }: { readOnly: boolean; busyMilliseconds: number },
+  { readOnly, busyMilliseconds, isNew }: { readOnly: boolean; busyMilliseconds: number; isNew: boolean },
 ): OpenedDatabase {
   const settings = { timeout: busyMilliseconds };
   if (!readOnly) {
     const database = new DatabaseSync(path, settings);
+    // The size of pages can be chosen only before the first transaction.
+    if (isNew) database.exec(`PRAGMA page_size = ${MAP_PAGE_BYTES}`);
     try {
       database.exec('BEGIN IMMEDIATE; ROLLBACK');
       return { database, isWritable: true };
