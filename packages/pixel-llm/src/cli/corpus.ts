@@ -4,7 +4,7 @@ import type { ByteSink } from '../core/byte-sink.ts';
 import { PixelError, throwIfAborted } from '../core/errors.ts';
 import { openFileByteSink } from '../core/node.ts';
 import { writeDocs } from '../train/corpora/docs.ts';
-import { SPATIAL_KINDS, type SpatialKind, writeSpatial } from '../train/corpora/spatial.ts';
+import { MOST_HOPS, SPATIAL_KINDS, type SpatialKind, writeSpatial } from '../train/corpora/spatial.ts';
 import { judgeStory, writeStory } from '../train/corpora/stories.ts';
 import { PARTS, type Part, withSteps } from '../train/tasks/question.ts';
 import { type CommandContext, type RegisterCommand, wholeNumber } from './command.ts';
@@ -26,6 +26,7 @@ interface CorpusFlags {
   part: Part;
   vary?: boolean;
   kind?: SpatialKind;
+  mostHops: number;
   heldOut?: boolean;
   steps?: boolean;
   out?: string;
@@ -61,6 +62,7 @@ export const registerCorpus: RegisterCommand = (program, context) => {
     .option('--count <n>', `how many lines (default: ${DEFAULT_COUNT}; of files all)`, wholeNumber(1, 100_000_000))
     .option('--first <n>', 'the number of the first line', wholeNumber(0), 0)
     .option('--kind <kind>', `spatial: only one kind (${SPATIAL_KINDS.join(', ')})`, spatialKind)
+    .option('--most-hops <n>', 'spatial: fewer make shorter lines, to begin with', wholeNumber(1, MOST_HOPS), MOST_HOPS)
     .option('--steps', 'spatial, babi, stepgame: answers with what to write down on the way to them')
     .option('--held-out', 'docs: only wordings that are otherwise never used')
     .option('--from <files...>', "babi, stepgame: files in the task's own format")
@@ -134,7 +136,7 @@ async function linesOf(
 
 function madeLine(
   name: MadeCorpus,
-  { seed, kind, heldOut, steps }: CorpusFlags,
+  { seed, kind, mostHops, heldOut, steps }: CorpusFlags,
   example: number,
   statistics: Statistics,
 ): string {
@@ -150,7 +152,7 @@ function madeLine(
     statistics.count('question', made.prompt.length + made.completion.length + 1);
     return JSON.stringify(made);
   }
-  const { steps: written, ...made } = writeSpatial(seed, example, kind);
+  const { steps: written, ...made } = writeSpatial(seed, example, { kind, mostHops });
   const completion = steps ? withSteps(written, made.completion) : made.completion;
   statistics.count(made.kind, made.prompt.length + completion.length + 1);
   return JSON.stringify({ ...made, completion });

@@ -3,7 +3,7 @@ import { PixelError } from '../core/errors.ts';
 import { choiceSource } from '../core/random.ts';
 import { answerWithSteps, BabiVariations, parseBabi } from '../train/tasks/babi.ts';
 import { type Part, partOf, promptOf, type Question } from '../train/tasks/question.ts';
-import { parseStepgame, renamed, SentenceForms, type StepgameQuestion } from '../train/tasks/stepgame.ts';
+import { parseStepgame, Retellings, SentenceForms, type StepgameQuestion } from '../train/tasks/stepgame.ts';
 import { readTextFile } from './text-input.ts';
 
 export const TASK_CORPORA = ['babi', 'stepgame'] as const;
@@ -67,16 +67,28 @@ function babiLines(questions: readonly Question[], { seed, vary, steps }: TaskLi
   };
 }
 
-function stepgameLines(questions: readonly StepgameQuestion[], { seed, vary, steps }: TaskLineOptions): TaskLines {
+function stepgameLines(
+  questions: readonly StepgameQuestion[],
+  { part, seed, vary, steps }: TaskLineOptions,
+): TaskLines {
   const forms = new SentenceForms(questions);
+  const retellings = new Retellings(questions, forms);
   return {
     count: questions.length,
     line(example) {
       const below = choiceSource(seed, example);
-      const question = vary ? renamed(questions[below(questions.length)]!, below) : questions[example]!;
+      const question = vary ? drawnWithin(part, () => retellings.draw(below)) : questions[example]!;
       return lineOf(question, steps ? forms.answerWithSteps(question) : question.answer);
     },
   };
+}
+
+/** New stories belong to a part as old ones do: what is held out is not learned by chance. */
+function drawnWithin<Asked extends Question>(part: Part, draw: () => Asked): Asked {
+  for (;;) {
+    const question = draw();
+    if (partOf([question], part).length > 0) return question;
+  }
 }
 
 function lineOf(question: Question, completion: string): TaskLine {

@@ -17,7 +17,7 @@ import { trainTokenizer } from './tokenizer-training.ts';
 import { type TrainingReport, trainModel } from './train-model.ts';
 
 const lines = Array.from({ length: 60 }, (_, i) => {
-  const { prompt, completion } = writeSpatial(1, i, 'coordinates');
+  const { prompt, completion } = writeSpatial(1, i, { kind: 'coordinates' });
   return JSON.stringify({ prompt, completion });
 });
 const data = parseDataFile('spatial.jsonl', lines.join('\n'));

@@ -7,7 +7,7 @@ import { DIRECTIONS, SPATIAL_KINDS, type SpatialKind, writeSpatial } from './spa
 for (const kind of SPATIAL_KINDS) {
   test(`every ${kind} question has one answer, which a search from its text finds`, () => {
     for (let example = 0; example < 1000; example++) {
-      const { prompt, completion, hops } = writeSpatial(7, example, kind);
+      const { prompt, completion, hops } = writeSpatial(7, example, { kind });
       assert.equal(solveSpatial(prompt), completion, prompt);
       assert.ok(hops >= 1);
     }
@@ -17,7 +17,7 @@ for (const kind of SPATIAL_KINDS) {
 test('steps lead from thing to thing, each told by one of the facts, and end in the answer', () => {
   const stepsOf = (kind: SpatialKind): string[] =>
     Array.from({ length: 300 }, (_, example) => {
-      const made = writeSpatial(11, example, kind);
+      const made = writeSpatial(11, example, { kind });
       assert.equal(withoutSteps(withSteps(made.steps, made.completion)), made.completion);
       assert.equal(withoutSteps(made.completion), made.completion);
       return `${made.prompt}|${made.steps}|${made.completion}`;
@@ -59,7 +59,7 @@ test('an example is a function of seed and number, and kinds take turns', () => 
 });
 
 test('relations need one to ten hops, and all nine answers occur', () => {
-  const examples = Array.from({ length: 2000 }, (_, example) => writeSpatial(3, example, 'relation'));
+  const examples = Array.from({ length: 2000 }, (_, example) => writeSpatial(3, example, { kind: 'relation' }));
   assert.deepEqual(
     [...new Set(examples.map(({ hops }) => hops))].sort((a, b) => a - b),
     [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
@@ -69,7 +69,7 @@ test('relations need one to ten hops, and all nine answers occur', () => {
 
 test('yes and no are about as frequent', () => {
   for (const kind of ['containment', 'size'] as const) {
-    const yes = Array.from({ length: 1000 }, (_, i) => writeSpatial(5, i, kind)).filter(
+    const yes = Array.from({ length: 1000 }, (_, i) => writeSpatial(5, i, { kind })).filter(
       ({ completion }) => completion === 'yes',
     );
     assert.ok(yes.length > 420 && yes.length < 580, `${kind}: ${yes.length} of 1000`);

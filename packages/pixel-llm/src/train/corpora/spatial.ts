@@ -48,7 +48,7 @@ const ROOMS = 'attic bathroom bedroom cellar corridor garage garden hall kitchen
 const HOLDERS = 'bag basket bin boat bucket cabin cart case chest crate drawer hut ship tent tower trunk'.split(' ');
 const REGIONS = 'amber birch cedar delta ember fjord grove haven iris jade kelp lotus'.split(' ');
 
-const MOST_HOPS = 10;
+export const MOST_HOPS = 10;
 
 interface Draw {
   /** A whole number from 0 to below the bound. */
@@ -59,7 +59,7 @@ interface Draw {
   shuffled<Item>(items: readonly Item[]): Item[];
 }
 
-const WRITERS: Readonly<Record<SpatialKind, (draw: Draw) => Omit<SpatialExample, 'kind'>>> = {
+const WRITERS: Readonly<Record<SpatialKind, (draw: Draw, mostHops: number) => Omit<SpatialExample, 'kind'>>> = {
   relation,
   path,
   containment,
@@ -68,23 +68,36 @@ const WRITERS: Readonly<Record<SpatialKind, (draw: Draw) => Omit<SpatialExample,
   region,
 };
 
-/** Example number `example` of a seed, of one kind or of all in turn. */
-export function writeSpatial(seed: number, example: number, kind?: SpatialKind): SpatialExample {
+export interface SpatialOptions {
+  /** Default: all in turn. */
+  readonly kind?: SpatialKind | undefined;
+  /** Fewer make shorter stories, to begin with. Ways through rooms may need two more. Default: 10. */
+  readonly mostHops?: number | undefined;
+}
+
+/** Example number `example` of a seed. */
+export function writeSpatial(
+  seed: number,
+  example: number,
+  { kind, mostHops = MOST_HOPS }: SpatialOptions = {},
+): SpatialExample {
   const chosen = kind ?? SPATIAL_KINDS[example % SPATIAL_KINDS.length]!;
-  return { kind: chosen, ...WRITERS[chosen](drawFrom(choiceSource(seed, example))) };
+  return { kind: chosen, ...WRITERS[chosen](drawFrom(choiceSource(seed, example)), mostHops) };
 }
 
 /** A chain of things, each told from its neighbour, in any order and from either end; others hang on it and lead nowhere. */
-function relation(draw: Draw): Omit<SpatialExample, 'kind'> {
-  const hops = 1 + draw.below(MOST_HOPS);
+function relation(draw: Draw, mostHops: number): Omit<SpatialExample, 'kind'> {
+  const hops = 1 + draw.below(mostHops);
   const others = draw.below(4);
   const things = draw.some(THINGS, hops + 1 + others);
   const chain = things.slice(0, hops + 1);
-  const [facts, at] = [[] as string[], [{ x: 0, y: 0 }]];
+  const facts: string[] = [];
+  const at = [{ x: 0, y: 0, said: '' }];
   const place = (thing: string, from: number): void => {
     const step = draw.pick(DIRECTIONS.slice(0, 8));
-    at.push({ x: at[from]!.x + step.x, y: at[from]!.y + step.y });
-    facts.push(factOf(thing, things[from]!, step, draw.below(2) === 1));
+    const fact = factOf(thing, things[from]!, step, draw.below(2) === 1);
+    at.push({ x: at[from]!.x + step.x, y: at[from]!.y + step.y, said: `${inShort(fact)}, ` });
+    facts.push(fact);
   };
   for (let i = 1; i <= hops; i++) place(chain[i]!, i - 1);
   for (let i = hops + 1; i < things.length; i++) place(things[i]!, draw.below(hops + 1));
@@ -94,8 +107,14 @@ function relation(draw: Draw): Omit<SpatialExample, 'kind'> {
     hops,
     prompt: `${draw.shuffled(facts).join(' ')} Where is the ${chain[hops]} from the ${chain[0]}?`,
     completion: answer.words.replace(/ of$/, ''),
-    steps: chain.map((thing, i) => `${thing} ${at[i]!.x} ${at[i]!.y}`).join(', '),
+    // Each fact in short, then where it puts the thing: a small model that repeats what it found learns the places far sooner.
+    steps: chain.map((thing, i) => `${at[i]!.said}${thing} ${at[i]!.x} ${at[i]!.y}`).join(', '),
   };
+}
+
+/** "The key is below and to the right of the plant." -> "key below right plant" */
+function inShort(fact: string): string {
+  return fact.replace(/^The |\.$/g, '').replace(/ (is|and|to the|of|the)(?= )/g, '');
 }
 
 /** Said of one thing or of the other. */
@@ -106,8 +125,8 @@ function factOf(thing: string, from: string, step: { x: number; y: number }, fro
 }
 
 /** Rooms that grow as a tree on a grid, so that there is one way between two of them. */
-function path(draw: Draw): Omit<SpatialExample, 'kind'> {
-  const rooms = draw.some(ROOMS, 4 + draw.below(6));
+function path(draw: Draw, mostHops: number): Omit<SpatialExample, 'kind'> {
+  const rooms = draw.some(ROOMS, 4 + draw.below(Math.min(6, mostHops)));
   const places: { x: number; y: number; parent: number; way: Way | undefined }[] = [
     { x: 0, y: 0, parent: -1, way: undefined },
   ];
@@ -175,8 +194,8 @@ function wayBetween(places: readonly { parent: number; way: Way | undefined }[],
 }
 
 /** A thing in a holder in a holder; beside it, another. */
-function containment(draw: Draw): Omit<SpatialExample, 'kind'> {
-  const depth = 1 + draw.below(5);
+function containment(draw: Draw, mostHops: number): Omit<SpatialExample, 'kind'> {
+  const depth = 1 + draw.below(Math.min(5, mostHops));
   const holders = draw.some(HOLDERS, depth + 3);
   const [thing, other] = draw.some(THINGS, 2) as [string, string];
   const chain = [thing, ...holders.slice(0, depth)];
@@ -197,8 +216,8 @@ function containment(draw: Draw): Omit<SpatialExample, 'kind'> {
 }
 
 /** A row of things by size, told from neighbour to neighbour. */
-function size(draw: Draw): Omit<SpatialExample, 'kind'> {
-  const things = draw.some(THINGS, 3 + draw.below(6));
+function size(draw: Draw, mostHops: number): Omit<SpatialExample, 'kind'> {
+  const things = draw.some(THINGS, 3 + draw.below(Math.min(6, mostHops)));
   const facts = things.slice(1).map((larger, i) => {
     const smaller = things[i]!;
     return draw.below(2) === 0

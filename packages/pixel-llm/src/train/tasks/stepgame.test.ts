@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { golden, goldenTest } from '../../../test/goldens.ts';
 import { choiceSource } from '../../core/random.ts';
 import { partOf, promptOf } from './question.ts';
-import { parseStepgame, renamed, SentenceForms } from './stepgame.ts';
+import { parseStepgame, Retellings, renamed, SentenceForms } from './stepgame.ts';
 
 /** In the format's form, in words of our own. */
 const FILE = JSON.stringify({
@@ -31,12 +31,12 @@ test('what a form of sentence says is learned by majority, and steps come of it'
   assert.deepEqual(
     questions.map((question) => forms.answerWithSteps(question)),
     [
-      'Q 0 0, P 0 1: above',
-      'P 0 0, Q 0 -1: below',
+      'Q 0 0, P above Q, P 0 1: above',
+      'P 0 0, P above Q, Q 0 -1: below',
       // A label that contradicts its form stays, without steps.
       'left',
-      'T 0 0, U 1 0: right',
-      'Z 0 0, W -1 0, V -1 1: upper-left',
+      'T 0 0, T left U, U 1 0: right',
+      'Z 0 0, W left Z, W -1 0, V above W, V -1 1: upper-left',
       'right',
     ],
   );
@@ -49,9 +49,33 @@ test('letters are exchanged alike in story and question', () => {
   for (let example = 0; example < 50; example++) {
     const other = renamed(question!, choiceSource(1, example));
     assert.equal(other.answer, 'upper-left');
-    assert.match(forms.answerWithSteps(other), /^. 0 0, . -1 0, . -1 1: upper-left$/);
+    assert.match(forms.answerWithSteps(other), /^. 0 0, . left ., . -1 0, . above ., . -1 1: upper-left$/);
     assert.ok(promptOf(other).endsWith('?'));
   }
+});
+
+test('sentences in new company make stories whose labels follow from what the forms say', () => {
+  const questions = parseStepgame('game.json', FILE);
+  const forms = new SentenceForms(questions);
+  const retellings = new Retellings(questions, forms);
+  const stories = new Set<string>();
+  for (let example = 0; example < 300; example++) {
+    const made = retellings.draw(choiceSource(3, example));
+    stories.add(made.story.replace(/\b[A-Z]\b/g, '_'));
+    assert.equal(made.sentences.length, Number(made.kind.slice(4)));
+    const [steps = '', answer] = forms.answerWithSteps(made).split(': ');
+    if (answer === undefined) continue;
+    assert.equal(answer, made.answer);
+    const [x = 0, y = 0] = steps.split(' ').slice(-2).map(Number);
+    const words = [
+      ['lower-left', 'left', 'upper-left'],
+      ['below', 'overlap', 'above'],
+      ['lower-right', 'right', 'upper-right'],
+    ];
+    assert.equal(answer, words[Math.sign(x) + 1]![Math.sign(y) + 1]);
+  }
+  // Two forms: two stories of one sentence, four of two.
+  assert.equal(stories.size, 6);
 });
 
 goldenTest('forms learned from the learned part agree with nearly all labels of the part that is held out', () => {

@@ -94,13 +94,26 @@ export class SentenceForms {
 
   /** The answer behind the places on the way to it; the answer alone where a form is unknown, or the way contradicts the label. */
   answerWithSteps({ sentences, question, answer }: StepgameQuestion): string {
+    const way = this.#way(sentences, question);
+    if (!way || labelOf(way) !== answer) return answer;
+    const steps = way.map(({ name, x, y, said }) => `${said === undefined ? '' : `${said}, `}${name} ${x} ${y}`);
+    return withSteps(steps.join(', '), answer);
+  }
+
+  /** What follows from the forms; undefined where they do not say it. */
+  answerTo(sentences: readonly string[], question: string): string | undefined {
+    const way = this.#way(sentences, question);
+    return way && labelOf(way);
+  }
+
+  knows(sentence: string): boolean {
+    return this.#link(sentence) !== undefined;
+  }
+
+  #way(sentences: readonly string[], question: string): Place[] | undefined {
     const [, thing = '', from = ''] = ASKED.exec(question) ?? [];
     const links = sentences.flatMap((sentence) => this.#link(sentence) ?? []);
-    const way = links.length === sentences.length ? wayBetween(links, from, thing) : undefined;
-    const end = way?.at(-1);
-    const relation = RELATIONS.find(({ x, y }) => x === Math.sign(end?.x ?? 9) && y === Math.sign(end?.y ?? 9));
-    if (!way || relation?.label !== answer) return answer;
-    return withSteps(way.map(({ name, x, y }) => `${name} ${x} ${y}`).join(', '), answer);
+    return links.length === sentences.length ? wayBetween(links, from, thing) : undefined;
   }
 
   #link(sentence: string): Link | undefined {
@@ -121,6 +134,17 @@ interface Place {
   readonly name: string;
   readonly x: number;
   readonly y: number;
+  /** What the sentence that leads here says, in the words of labels. A small model that repeats it first learns the places far sooner. */
+  readonly said?: string;
+}
+
+function labelOf(way: readonly Place[]): string | undefined {
+  const end = way.at(-1);
+  return RELATIONS.find(({ x, y }) => x === Math.sign(end?.x ?? 9) && y === Math.sign(end?.y ?? 9))?.label;
+}
+
+function saidBy({ thing, from, x, y }: Link): string {
+  return `${thing} ${RELATIONS.find((relation) => relation.x === x && relation.y === y)?.label} ${from}`;
 }
 
 function wayBetween(links: readonly Link[], start: string, end: string): Place[] | undefined {
@@ -130,10 +154,58 @@ function wayBetween(links: readonly Link[], start: string, end: string): Place[]
     for (const link of links) {
       const [to, sign] = link.from === place ? [link.thing, 1] : link.thing === place ? [link.from, -1] : ['', 0];
       if (to === '' || ways.has(to)) continue;
-      ways.set(to, [...way, { name: to, x: x + sign * link.x, y: y + sign * link.y }]);
+      ways.set(to, [...way, { name: to, x: x + sign * link.x, y: y + sign * link.y, said: saidBy(link) }]);
     }
   }
   return ways.get(end);
+}
+
+/** Of the lines of `Retellings`, one in so many is a question as it stood, with other letters. */
+const AS_IT_STOOD = 4;
+
+/**
+ * Questions told anew: with other letters, and mostly with their sentences in new company, since the stories of a file are few beside all that its
+ * sentences can tell. Labels of new stories follow from what the forms say.
+ */
+export class Retellings {
+  readonly #questions: readonly StepgameQuestion[];
+  readonly #forms: SentenceForms;
+  readonly #sentences: readonly string[];
+
+  constructor(questions: readonly StepgameQuestion[], forms: SentenceForms) {
+    this.#questions = questions;
+    this.#forms = forms;
+    this.#sentences = questions.flatMap(({ sentences }) => sentences).filter((sentence) => forms.knows(sentence));
+  }
+
+  /** One of them, chosen by `below`, a source of whole numbers; as long as one of the questions. */
+  draw(below: (bound: number) => number): StepgameQuestion {
+    const model = this.#questions[below(this.#questions.length)]!;
+    const isNew = below(AS_IT_STOOD) > 0 && this.#sentences.length > 0 && ASKED.test(model.question);
+    return renamed(isNew ? this.#compose(model, below) : model, below);
+  }
+
+  /** A chain of things A, B, ... with a sentence for each neighbour, in any order; two of the things are asked about. */
+  #compose(model: StepgameQuestion, below: (bound: number) => number): StepgameQuestion {
+    const things = Array.from({ length: model.sentences.length + 1 }, (_, i) => String.fromCharCode(65 + i));
+    const sentences: string[] = [];
+    for (let i = 0; i + 1 < things.length; i++) {
+      const sentence = this.#sentences[below(this.#sentences.length)]!;
+      const pair = below(2) === 0 ? [things[i]!, things[i + 1]!] : [things[i + 1]!, things[i]!];
+      sentences.splice(below(i + 1), 0, withNames(sentence, pair));
+    }
+    const thing = below(things.length);
+    const from = (thing + 1 + below(things.length - 1)) % things.length;
+    const question = model.question.replace(ASKED, `agent ${things[thing]} to the agent ${things[from]}`);
+    const answer = this.#forms.answerTo(sentences, question) ?? model.answer;
+    return { ...model, sentences, story: sentences.join(' '), question, answer };
+  }
+}
+
+/** The sentence with other names, in the order in which its own come. */
+function withNames(sentence: string, names: readonly string[]): string {
+  const own = [...new Set(sentence.match(NAME))];
+  return sentence.replace(NAME, (name) => names[own.indexOf(name)]!);
 }
 
 /** The question with its letters exchanged for others, alike everywhere. `below` gives whole numbers below a bound. */
