@@ -11,7 +11,8 @@ import { writeStory } from '../src/train/corpora/stories.ts';
 import { answerQuestions, scoreRows } from '../src/train/evaluation/answer-questions.ts';
 import { scoreStories, tellStories } from '../src/train/evaluation/story-scores.ts';
 import { parseBabi } from '../src/train/tasks/babi.ts';
-import { partOf } from '../src/train/tasks/question.ts';
+import { partOf, type Question } from '../src/train/tasks/question.ts';
+import { parseStepgame } from '../src/train/tasks/stepgame.ts';
 import { golden, goldenTest } from './goldens.ts';
 
 const MODELS = join(import.meta.dirname, '../../../models');
@@ -46,13 +47,14 @@ test('Pixie costs stories little more than their grammar does, tells its own, an
 
 /** By the card. Of the questions that no training saw, some here and all with PIXEL_FULL. */
 const SCORES = [
-  { model: 'babi-17', task: '17_positional-reasoning', least: 0.97 },
-  { model: 'babi-19', task: '19_path-finding', least: 0.98 },
+  { model: 'babi-17', file: 'babi_en10k_qa17_positional-reasoning_train.txt', parse: parseBabi, least: 0.97 },
+  { model: 'babi-19', file: 'babi_en10k_qa19_path-finding_train.txt', parse: parseBabi, least: 0.98 },
+  { model: 'stepgame', file: 'clean_qa1_train.json', parse: parseStepgame, least: 0.97 },
 ] as const;
 
-for (const { model: name, task, least } of SCORES) {
+for (const { model: name, file, parse, least } of SCORES) {
   goldenTest(`models/${name}.pxi.png answers ${100 * least} % of held-out questions`, async () => {
-    const questions = parseBabi(task, readFileSync(golden(`spatial/babi_en10k_qa${task}_train.txt`), 'utf8'));
+    const questions: readonly Question[] = parse(file, readFileSync(golden(`spatial/${file}`), 'utf8'));
     const heldOut = partOf(questions, 'held-out').slice(0, process.env.PIXEL_FULL === '1' ? undefined : 200);
     await using model = await loadModel(join(MODELS, `${name}.pxi.png`), { device: 'cpu', sequences: 8 });
     const [row] = scoreRows(await answerQuestions(model, heldOut, { atOnce: 8 }));
