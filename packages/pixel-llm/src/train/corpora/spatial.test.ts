@@ -24,11 +24,19 @@ test('steps lead from thing to thing, each told by one of the facts, and end in 
     });
   for (const line of stepsOf('relation')) {
     const [prompt = '', steps = ''] = line.split('|');
-    const things = steps.split(', ').map((step) => step.split(' ') as [string, string, string]);
+    // "a 0 0, b above a, b 0 1": every second one says where a thing is, and the one before it what was told, with both names.
+    const written = steps.split(', ');
+    const things = written.filter((_, i) => i % 2 === 0).map((step) => step.split(' ') as [string, string, string]);
+    const said = written.filter((_, i) => i % 2 === 1).map((step) => step.split(' '));
+    assert.equal(said.length, things.length - 1);
     assert.deepEqual(things[0]?.slice(1), ['0', '0']);
     for (const [i, [thing, x, y]] of things.entries()) {
       if (i === 0) continue;
       const [before, bx, by] = things[i - 1]!;
+      const [name, other] = [said[i - 1]![0]!, said[i - 1]!.at(-1)!];
+      assert.deepEqual([name, other].toSorted(), [thing, before].toSorted());
+      const words = said[i - 1]!.slice(1, -1).join('.*');
+      assert.match(prompt, new RegExp(`The ${name} is [a-z ]*${words}[a-z ]* the ${other}\\.`));
       const told = solveSpatial(`${prompt.replace(/Where is.*/, '')}Where is the ${thing} from the ${before}?`);
       const step = DIRECTIONS.find(({ words }) => words.replace(/ of$/, '') === told)!;
       assert.deepEqual([Number(x) - Number(bx), Number(y) - Number(by)], [step.x, step.y], line);
