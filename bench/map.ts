@@ -17,6 +17,7 @@ import { RegionIndex } from '../packages/pixel-llm/src/map/region-index.ts';
 import type { MapRegion } from '../packages/pixel-llm/src/map/tile-store.ts';
 import { convertToPictures } from '../packages/pixel-llm/src/pxi/convert/convert-to-picture.ts';
 import { openContentFile, openWeightsFile } from '../packages/pixel-llm/src/pxi/node.ts';
+import { pictureNames } from '../packages/pixel-llm/src/pxi/set-names.ts';
 import { storedRows } from '../packages/pixel-llm/src/pxi/stored-rows.ts';
 import type { WeightSource } from '../packages/pixel-llm/src/pxi/weight-source.ts';
 import { cachedModel } from './cached-model.ts';
@@ -159,7 +160,9 @@ async function modelRows(): Promise<ResultRow[]> {
 
 async function makePicture(path: string): Promise<void> {
   const content = await openContentFile(await cachedModel('qwen2.5-0.5b', 'Q8_0'));
-  await convertToPictures(content, () => openFileByteSink(path, { sync: false }), { shardSize: 2 ** 40 });
+  await convertToPictures(content, (index, count) =>
+    openFileByteSink(pictureNames(path, count)[index]!, { sync: false }),
+  );
   await content.dispose();
 }
 
