@@ -95,7 +95,21 @@ describe('pixel-llm map', () => {
     writeFileSync(folder.file('in.png'), await encodeImage({ width: 30, height: 20, pixels }));
     writeFileSync(folder.file('in.rgba'), pixels);
     await said(cwd, 'map', 'create', 'a.pxmap', '--tile-size', '16');
-    await said(cwd, 'map', 'write', 'a.pxmap', '--at=-5,3', '--from', 'in.png', '--name', 'note');
+    await said(
+      cwd,
+      'map',
+      'write',
+      'a.pxmap',
+      '--at=-5,3',
+      '--from',
+      'in.png',
+      '--name',
+      'note',
+      '--metadata',
+      'by=me',
+      '--metadata',
+      'day=7',
+    );
     await said(cwd, 'map', 'write', 'a.pxmap', '--at=9000000000,-77', '--width', '30', '--from', 'in.rgba');
     await said(cwd, 'map', 'read', 'a.pxmap', '--region', 'note', '--out', 'one.png');
     await said(cwd, 'map', 'read', 'a.pxmap', '--at=9000000000,-77', '--size', '30x20', '--out', 'two.png');
@@ -106,6 +120,8 @@ describe('pixel-llm map', () => {
     await said(cwd, 'map', 'render', 'a.pxmap', 'plane.png', '--at=-20,-10', '--size', '80x60');
     assert.ok(readFileSync(folder.file('plane.png')).length > 500);
     assert.match(await said(cwd, 'map', 'find', 'a.pxmap', '--near=0,0'), /^note +picture +30 x 20 at -5,3\n$/);
+    assert.match(await said(cwd, 'map', 'find', 'a.pxmap', '--where', 'day=7', '--where', 'by=me'), /^note /);
+    assert.equal(await said(cwd, 'map', 'find', 'a.pxmap', '--where', 'day=8'), '');
     assert.match(await refused(cwd, 'map', 'read', 'a.pxmap', '--out', 'x.png'), /--at X,Y --size WxH/);
     assert.match(await refused(cwd, 'map', 'write', 'a.pxmap', '--at', '0,0', '--from', 'in.rgba'), /--width/);
     assert.match(await refused(cwd, 'map', 'create', 'a.pxmap'), /there already/);

@@ -9,7 +9,7 @@ import type { MapRegion } from '../../map/tile-store.ts';
 import { MODEL_KINDS } from '../../pxi/manifest.ts';
 import { type CommandContext, wholeNumber } from '../command.ts';
 import { writeWhole } from '../write-whole.ts';
-import { type Place, place, several, size } from './flags.ts';
+import { type Place, place, several, size, where } from './flags.ts';
 import { printRegions } from './regions.ts';
 
 export function registerMapFind(map: Command, context: CommandContext): void {
@@ -24,6 +24,7 @@ interface FindFlags {
   count: number;
   name?: string;
   kind?: string;
+  where?: Record<string, string | number | boolean | null>;
   overlay?: string[];
   json?: boolean;
 }
@@ -44,13 +45,14 @@ function registerFind(map: Command, context: CommandContext): void {
       'with --at: the weights as they are through this overlay; may be given several times',
       several,
     )
+    .option('--where <key=value>', 'with this value in its metadata; may be given several times', where)
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
       '\nExamples:\n  pixel-llm map find plane.pxmap --at=120,300\n  pixel-llm map find plane.pxmap --near=0,0 --count 3\n  pixel-llm map find plane.pxmap --at=-500,-500 --size 1000x1000 --kind model',
     )
     .action(async (path: string, flags: FindFlags) => {
-      const { at, size: both, near, count, name, kind, json = false } = flags;
+      const { at, size: both, near, count, name, kind, where: metadata, json = false } = flags;
       if (both && !at) throw new PixelError('bad-argument', 'map find: --size needs --at X,Y.');
       const { signal } = context;
       await using opened = openMap(path, { readOnly: true });
@@ -58,7 +60,7 @@ function registerFind(map: Command, context: CommandContext): void {
         {
           ...(at && (both ? { within: { ...at, ...both } } : { at })),
           ...(near && { near: { ...near, count } }),
-          ...{ name, kind },
+          ...{ name, kind, metadata },
         },
         { signal },
       );

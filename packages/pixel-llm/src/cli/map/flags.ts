@@ -35,3 +35,22 @@ export function range(text: string): Partial<RowRange> {
 export function several(value: string, earlier: readonly string[] = []): string[] {
   return [...earlier, value];
 }
+
+type Scalar = string | number | boolean | null;
+
+/** "by=me", "layer=3": a key of the metadata and its value; numbers, true, false and null are those. May be given several times. */
+export function where(text: string, earlier: Record<string, Scalar> = {}): Record<string, Scalar> {
+  const [, key, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+  if (key === undefined || value === undefined) throw new InvalidArgumentError('It must be KEY=VALUE.');
+  return { ...earlier, [key]: scalarOf(value) };
+}
+
+function scalarOf(text: string): Scalar {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null) return value as Scalar;
+  } catch {
+    // A word.
+  }
+  return text;
+}

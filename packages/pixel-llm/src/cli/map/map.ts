@@ -7,7 +7,7 @@ import { printable } from '../printable.ts';
 import { formatBytes } from '../progress-bar.ts';
 import { registerMapExport } from './export.ts';
 import { registerMapFind } from './find.ts';
-import { type Place, place } from './flags.ts';
+import { type Place, place, where } from './flags.ts';
 import { registerMapModels } from './models.ts';
 import { registerMapPixels } from './pixels.ts';
 import { printRegions } from './regions.ts';
@@ -61,6 +61,7 @@ function registerCreate(map: Command, context: CommandContext): void {
 }
 
 interface MountFlags {
+  metadata?: Record<string, string | number | boolean | null>;
   at?: Place;
   name?: string;
 }
@@ -76,13 +77,14 @@ function registerMount(map: Command, context: CommandContext): void {
     )
     .option('--at <x,y>', 'where its upper left pixel goes (default: the nearest free place to 0,0)', place)
     .option('--name <name>', "the region's name (default: that of the file)")
+    .option('--metadata <key=value>', 'what to keep of it; may be given several times', where)
     .addHelpText(
       'after',
       '\nExamples:\n  pixel-llm map mount plane.pxmap model.pxi.png\n  pixel-llm map mount plane.pxmap model.pxi.png --at=-5000,300 --name other',
     )
-    .action(async (path: string, file: string, { at, name }: MountFlags) => {
+    .action(async (path: string, file: string, { at, name, metadata }: MountFlags) => {
       await using opened = openMap(path);
-      const region = await opened.mount(mountPath(path, file), { at, name, signal: context.signal });
+      const region = await opened.mount(mountPath(path, file), { at, name, metadata, signal: context.signal });
       context.note(`${region.name}: ${region.width} x ${region.height} pixels at ${region.x},${region.y}`);
     });
 }

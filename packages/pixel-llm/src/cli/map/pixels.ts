@@ -10,7 +10,7 @@ import { readImage } from '../../png/read-image.ts';
 import type { Rectangle } from '../../pxi/weight-space.ts';
 import { type CommandContext, wholeNumber } from '../command.ts';
 import { writeWhole } from '../write-whole.ts';
-import { type Place, place, several, size } from './flags.ts';
+import { type Place, place, several, size, where } from './flags.ts';
 
 export function registerMapPixels(map: Command, context: CommandContext): void {
   registerWrite(map, context);
@@ -24,6 +24,7 @@ interface WriteFlags {
   overlay?: string;
   name?: string;
   kind: string;
+  metadata?: Record<string, string | number | boolean | null>;
 }
 
 function registerWrite(map: Command, context: CommandContext): void {
@@ -37,15 +38,16 @@ function registerWrite(map: Command, context: CommandContext): void {
     .option('--overlay <name>', 'write into this overlay (default: the ground)')
     .option('--name <name>', 'make it a region of that name')
     .option('--kind <kind>', 'with --name: what the region is', 'picture')
+    .option('--metadata <key=value>', 'with --name: what to keep of it; may be given several times', where)
     .addHelpText(
       'after',
       '\nExamples:\n  pixel-llm map write plane.pxmap --at=-5,3 --from photo.png --name photo\n  pixel-llm map write plane.pxmap --at 0,0 --width 64 --from pixels.rgba',
     )
-    .action(async (path: string, { at, from, width, overlay, name, kind }: WriteFlags) => {
+    .action(async (path: string, { at, from, width, overlay, name, kind, metadata = {} }: WriteFlags) => {
       const image = await readPixels(from, width, context);
       const rectangle = { ...at, width: image.width, height: image.height };
       await using opened = openMap(path);
-      const region = name === undefined ? undefined : { name, kind, metadata: {} };
+      const region = name === undefined ? undefined : { name, kind, metadata };
       await opened.write(rectangle, image.pixels, { overlay, region });
       context.note(`${image.width} x ${image.height} pixels written at ${at.x},${at.y}`);
       const covered = (await opened.find({ within: rectangle })).filter(({ mount }) => mount).map((one) => one.name);
