@@ -7,6 +7,7 @@ import { PixelError } from '../core/errors.ts';
 import type { Rectangle } from '../pxi/weight-space.ts';
 import { pixelBytes, type TileRange, tilesOf } from './coordinates.ts';
 import { unknownOverlay, unknownRegion } from './names.ts';
+import { RegionIndex, type RegionQuery } from './region-index.ts';
 import { drawTile, type TileBlock } from './tile.ts';
 import { type CacheStatistics, TileCache } from './tile-cache.ts';
 import { tilesOfPixels } from './tile-draft.ts';
@@ -54,6 +55,7 @@ export class InfiniteMap {
   readonly #prefetch: number;
   #catalog: MapCatalog | undefined;
   #regions: RegionList | undefined;
+  #regionIndex: RegionIndex | undefined;
   #fetching: Promise<unknown> = Promise.resolve();
 
   constructor(store: TileStore, { cacheBytes, prefetch = 0 }: InfiniteMapOptions = {}) {
@@ -130,6 +132,13 @@ export class InfiniteMap {
     const region = (await this.regions(options)).find((candidate) => candidate.name === name);
     if (region) return region;
     throw unknownRegion(this.name, name);
+  }
+
+  /** The regions that a query asks for, by place, name, kind or metadata. Throws `bad-argument`, `unknown-region`. */
+  async find(query: RegionQuery, options?: ReadOptions): Promise<MapRegion[]> {
+    const regions = await this.regions(options);
+    if (this.#regionIndex?.regions !== regions) this.#regionIndex = new RegionIndex(this.name, regions);
+    return this.#regionIndex.find(query);
   }
 
   /** Names rectangles; all of them or, if one cannot be, none. Throws `bad-argument` for a name that is taken. */
