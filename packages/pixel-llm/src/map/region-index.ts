@@ -10,7 +10,7 @@ import { unknownRegion } from './names.ts';
 import type { MapRegion } from './tile-store.ts';
 
 /** A pixel. */
-export interface MapPoint {
+interface MapPoint {
   readonly x: number;
   readonly y: number;
 }
