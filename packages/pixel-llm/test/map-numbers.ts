@@ -21,3 +21,16 @@ export function numberOf(pixels: Uint8Array<ArrayBuffer>): number | undefined {
   const numbers = new Uint32Array(pixels.buffer, pixels.byteOffset, pixels.length / 4);
   return numbers.every((number) => number === numbers[0]) ? numbers[0] : undefined;
 }
+
+/** What all processes write. */
+export const SHARED: Rectangle = placeOf(0);
+
+/** What process `who` alone writes. */
+export function counterPlace(who: number): Rectangle {
+  return placeOf(who + 1);
+}
+
+/** Where the numbers of process `who` start: those of no two processes are the same. */
+export function startOf(who: number): number {
+  return (who + 1) * 1_000_000;
+}
