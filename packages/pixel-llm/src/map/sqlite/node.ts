@@ -2,7 +2,7 @@
  * The SQLite of Node under a map: opened in WAL mode, so that several processes read while one writes, brought to the newest version,
  * and every failure a PixelError that says what to do. A writing transaction takes the lock at its start and waits for its turn.
  */
-import { existsSync, linkSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, linkSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
@@ -28,7 +28,7 @@ export interface OpenMapFileOptions {
 
 /**
  * Makes a new map. It appears under its name when it is whole.
- * Throws `file-exists`, `file-not-found` (no such folder), `io`, and `bad-argument` for a tile size that is none.
+ * Throws `file-exists`, `file-not-found` (no such folder), `read-only` (a folder that cannot be written), `io`, and `bad-argument` for a tile size that is none.
  */
 export function createMapFile(
   path: string,
@@ -36,9 +36,11 @@ export function createMapFile(
 ): void {
   checkTileSize(tileSize);
   if (existsSync(path)) throw mapExists(path);
+  if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory())
+    throw new PixelError('file-not-found', `${path} cannot be made: ${dirname(path)} is no folder; make it first.`);
   const temporary = join(dirname(path), `.${basename(path).slice(0, 40)}.${crypto.randomUUID().slice(0, 8)}.part`);
   try {
-    const connection = new NodeConnection(temporary, { isNew: true });
+    const connection = new NodeConnection(temporary, { isNew: true, calledAs: path });
     connection.run('INSERT INTO head VALUES (?, ?, 1, 1)', crypto.randomUUID(), tileSize);
     connection.close();
     linkSync(temporary, path);
@@ -67,6 +69,8 @@ export function openSqliteTileStore(path: string, options: OpenMapFileOptions = 
 
 interface ConnectionOptions extends OpenMapFileOptions {
   readonly isNew?: boolean;
+  /** The path to name in messages, where it is another one. */
+  readonly calledAs?: string;
 }
 
 class NodeConnection implements SqlConnection {
@@ -80,12 +84,12 @@ class NodeConnection implements SqlConnection {
 
   constructor(
     path: string,
-    { readOnly = false, busyMilliseconds = BUSY_MILLISECONDS, isNew = false }: ConnectionOptions,
+    { readOnly = false, busyMilliseconds = BUSY_MILLISECONDS, isNew = false, calledAs = path }: ConnectionOptions,
   ) {
-    this.name = path;
+    this.name = calledAs;
     this.#busyMilliseconds = busyMilliseconds;
     if (!isNew) checkFile(path);
-    const { database, isWritable } = this.#retrying(() => open(path, { readOnly, busyMilliseconds }));
+    const { database, isWritable } = this.#retrying(() => open(path, { readOnly, busyMilliseconds, isNew }));
     this.#database = database;
     this.isWritable = isWritable;
     try {
@@ -214,7 +218,10 @@ class NodeConnection implements SqlConnection {
 
   #checkOwner(): void {
     if (this.#pragma('application_id') !== MAP_APPLICATION_ID)
-      throw new PixelError('bad-map', `${this.name} is a database of another program, not a map.`);
+      throw new PixelError(
+        'bad-map',
+        `${this.name} is a database of another program, not a map; \`map create\` makes one.`,
+      );
   }
 
   #pragma(name: string): number {
@@ -263,13 +270,15 @@ interface OpenedDatabase {
 /** Where the folder or the file cannot be written, the file is read as it stands. */
 function open(
   path: string,
-  { readOnly, busyMilliseconds }: { readOnly: boolean; busyMilliseconds: number },
+  { readOnly, busyMilliseconds, isNew }: { readOnly: boolean; busyMilliseconds: number; isNew: boolean },
 ): OpenedDatabase {
   const settings = { timeout: busyMilliseconds };
-  if (!readOnly) {
+  // Asked for here: on a file without the right to write it SQLite begins a transaction that only reads, without a word.
+  if (!readOnly && (isNew || mayWrite(path))) {
     const database = new DatabaseSync(path, settings);
     try {
-      database.exec('BEGIN IMMEDIATE; ROLLBACK');
+      // Not in a new one: a transaction would fix the size of its pages.
+      if (!isNew) database.exec('BEGIN IMMEDIATE; ROLLBACK');
       return { database, isWritable: true };
     } catch (error) {
       database.close();
@@ -287,6 +296,15 @@ function open(
     const frozen = pathToFileURL(path);
     frozen.searchParams.set('immutable', '1');
     return { database: new DatabaseSync(frozen, { ...settings, readOnly: true }), isWritable: false };
+  }
+}
+
+function mayWrite(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -322,9 +340,9 @@ function describeFailure(error: unknown, path: string): unknown {
         cause,
       );
     case CANTOPEN:
-      return new PixelError('file-not-found', `${path} cannot be opened (${said}).`, cause);
+      return cannotOpen(path, cause);
     case NOTADB:
-      return new PixelError('bad-map', `${path} is no map.`, cause);
+      return new PixelError('bad-map', `${path} is no map; \`map create\` makes one.`, cause);
     case CORRUPT:
       return new PixelError(
         'bad-map',
@@ -340,6 +358,22 @@ function describeFailure(error: unknown, path: string): unknown {
     default:
       return new PixelError('bad-map', `${path} cannot be used as a map (${said}).`, cause);
   }
+}
+
+function cannotOpen(path: string, options: { cause: unknown }): PixelError {
+  if (!existsSync(path))
+    return new PixelError(
+      'read-only',
+      `${path} cannot be made: its folder cannot be written; choose another.`,
+      options,
+    );
+  if (existsSync(`${path}-wal`))
+    return new PixelError(
+      'read-only',
+      `${path} was not closed (${path}-wal lies beside it), and its folder cannot be written: copy both to a place of your own.`,
+      options,
+    );
+  return new PixelError('file-not-found', `${path} cannot be opened: ask for the right to read it.`, options);
 }
 
 function readOnlyMap(path: string, options: { cause?: unknown } = {}): PixelError {
