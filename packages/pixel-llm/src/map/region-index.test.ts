@@ -54,11 +54,11 @@ function distance(a: Rectangle, b: Rectangle): bigint {
 }
 
 function nearest(regions: readonly MapRegion[], place: Rectangle, count: number): MapRegion[] {
-  const sorted = regions.toSorted((a, b) => {
-    const [first, second] = [distance(a, place), distance(b, place)];
-    return first < second ? -1 : first > second ? 1 : Number(a.name) - Number(b.name);
-  });
-  return sorted.slice(0, count);
+  return regions
+    .map((one) => ({ one, away: distance(one, place) }))
+    .sort((a, b) => (a.away < b.away ? -1 : a.away > b.away ? 1 : Number(a.one.name) - Number(b.one.name)))
+    .slice(0, count)
+    .map(({ one }) => one);
 }
 
 const runs = { numRuns: process.env.PIXEL_FULL === '1' ? 3000 : 200 };
@@ -94,6 +94,42 @@ describe('The index of regions', () => {
       }),
       runs,
     );
+  });
+
+  test('finds the same among thousands in clusters far from one another', () => {
+    const random = fc.sample(fc.nat(2 ** 20), { seed: 3, numRuns: 40_000 });
+    const next = () => random.pop() ?? 0;
+    // Three trees' worth: one cluster at the origin, one far out, one line; and single ones at the ends.
+    const regions = Array.from({ length: 9000 }, (_, i) => {
+      const [x, y] = [next(), next()];
+      const place = [
+        { x, y },
+        { x: 1e15 + x, y: -1e15 - y },
+        { x, y: 7 },
+      ][i % 3];
+      return region(`${i}`, { ...place, width: 1 + (x % 3000), height: 1 + (y % 3000) });
+    });
+    regions.push(region('9000', { x: FARTHEST, y: FARTHEST }), region('9001', { x: -FARTHEST, y: -FARTHEST }));
+    const index = new RegionIndex('a map', regions);
+    for (let query = 0; query < 24; query++) {
+      const corner = [
+        { x: next(), y: next() },
+        { x: 1e15 + next(), y: -1e15 },
+        { x: 1e9, y: -next() },
+      ][query % 3];
+      const place = { x: 0, y: 0, ...corner, width: 40_000, height: 40_000 };
+      const touching = regions.filter((candidate) => distance(candidate, place) === 0n);
+      assert.deepEqual(index.find({ touching: place }), touching);
+      const pixel = { ...place, width: 1, height: 1 };
+      assert.deepEqual(index.find({ nearestTo: pixel, count: 5 }), nearest(regions, pixel, 5));
+      const [first] = index.find({ nearestTo: pixel });
+      assert.ok(first);
+      const others = regions.filter((candidate) => candidate !== first);
+      assert.deepEqual(index.find({ neighboursOf: first.name, count: 5 }), nearest(others, first, 5));
+    }
+    const end = { nearestTo: { x: FARTHEST, y: FARTHEST }, count: 20_000, kind: 'note' };
+    assert.equal(index.find(end).length, regions.length);
+    assert.deepEqual(index.find({ ...end, kind: 'none' }), []);
   });
 
   test('tells distances apart that are the same number in floating point', () => {

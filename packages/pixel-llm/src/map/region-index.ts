@@ -1,12 +1,12 @@
 /**
- * Finds named regions: by place with a packed R-tree (flatbush), by name and by what they say of themselves. Made from the regions of
- * one moment and never changed; InfiniteMap makes a new one when the regions have changed.
+ * Finds named regions by place, by name and by what they say of themselves. Made from the regions of one moment and never changed;
+ * InfiniteMap makes a new one when the regions have changed.
  */
-import Flatbush from 'flatbush';
 import { PixelError } from '../core/errors.ts';
 import type { Rectangle } from '../pxi/weight-space.ts';
 import { checkRectangle } from './coordinates.ts';
 import { unknownRegion } from './names.ts';
+import { RectangleIndex } from './rectangle-index.ts';
 import type { MapRegion } from './tile-store.ts';
 
 /** A pixel. */
@@ -37,7 +37,7 @@ export class RegionIndex {
   readonly regions: readonly MapRegion[];
   readonly #mapName: string;
   /** Both are made when they are first asked for: many maps are only ever asked by name, or never. */
-  #tree: Flatbush | undefined;
+  #places: RectangleIndex | undefined;
   #numbers: ReadonlyMap<string, number> | undefined;
 
   /** mapName: what to call the map in messages. */
@@ -54,16 +54,13 @@ export class RegionIndex {
     checkQuery(query);
     const { touching, at, nearestTo, neighboursOf, count = Number.POSITIVE_INFINITY } = query;
     if (nearestTo) return this.#nearest(pixelAt(nearestTo), query);
-    if (neighboursOf !== undefined) return this.#nearest(this.regions[this.#numberOf(neighboursOf)]!, query);
+    if (neighboursOf !== undefined) {
+      const itself = this.#numberOf(neighboursOf);
+      return this.#nearest(this.regions[itself]!, query, itself);
+    }
     const place = touching ?? (at && pixelAt(at));
-    const found = place ? this.#touching(place, query) : this.#anywhere(query);
+    const found = place ? this.#take(this.#index().touching(place, this.#filter(query))) : this.#anywhere(query);
     return found.slice(0, count);
-  }
-
-  #touching(place: Rectangle, query: RegionQuery): MapRegion[] {
-    const { left, top, right, bottom } = edgesOf(place);
-    const numbers = this.#places()?.search(left, top, right, bottom, this.#filter(query)) ?? [];
-    return numbers.sort((a, b) => a - b).map((number) => this.regions[number]!);
   }
 
   #anywhere({ name, ...query }: RegionQuery): MapRegion[] {
@@ -72,29 +69,14 @@ export class RegionIndex {
     return region && matches(region, query) ? [region] : [];
   }
 
-  /**
-   * The tree measures in floating point from a point. What it finds first only bounds how far the nearest can be; of all within that
-   * distance the true ones are taken, by exact distances.
-   */
-  #nearest(place: Rectangle, query: RegionQuery): MapRegion[] {
-    const { count = 1, neighboursOf } = query;
-    const tree = this.#places();
-    if (!tree || count === 0) return [];
-    const itself = neighboursOf === undefined ? -1 : this.#numberOf(neighboursOf);
+  #nearest(place: Rectangle, query: RegionQuery, itself?: number): MapRegion[] {
     const matching = this.#filter(query);
     const filter = (number: number) => number !== itself && (!matching || matching(number));
-    const { left, top, right, bottom } = edgesOf(place);
-    const first = tree.neighbors((left + right) / 2, (top + bottom) / 2, count, Number.POSITIVE_INFINITY, filter);
-    const distances = first.map((number) => squaredDistance(place, this.regions[number]!));
-    const farthest = distances.reduce((a, b) => (a < b ? b : a), 0);
-    // A little more than the root, for its rounding; what is too far is sorted out again.
-    const around = Math.ceil(Math.sqrt(Number(farthest)) * (1 + 1e-12)) + 1;
-    return tree
-      .search(left - around, top - around, right + around, bottom + around, filter)
-      .map((number) => ({ number, distance: squaredDistance(place, this.regions[number]!) }))
-      .sort((a, b) => (a.distance < b.distance ? -1 : a.distance > b.distance ? 1 : a.number - b.number))
-      .slice(0, count)
-      .map(({ number }) => this.regions[number]!);
+    return this.#take(this.#index().nearest(place, query.count ?? 1, itself === undefined ? matching : filter));
+  }
+
+  #take(numbers: readonly number[]): MapRegion[] {
+    return numbers.map((number) => this.regions[number]!);
   }
 
   #filter(query: RegionQuery): ((number: number) => boolean) | undefined {
@@ -102,15 +84,9 @@ export class RegionIndex {
     return (number) => matches(this.regions[number]!, query);
   }
 
-  /** Undefined: there are no regions. */
-  #places(): Flatbush | undefined {
-    if (this.#tree || this.regions.length === 0) return this.#tree;
-    // Edges are pixels, both included: so all of them are whole numbers that a double holds exactly.
-    const tree = new Flatbush(this.regions.length, 16, Float64Array);
-    for (const { x, y, width, height } of this.regions) tree.add(x, y, x + (width - 1), y + (height - 1));
-    tree.finish();
-    this.#tree = tree;
-    return tree;
+  #index(): RectangleIndex {
+    this.#places ??= new RectangleIndex(this.regions);
+    return this.#places;
   }
 
   #names(): ReadonlyMap<string, number> {
@@ -153,27 +129,4 @@ function isSameJson(a: unknown, b: unknown): boolean {
 
 function pixelAt({ x, y }: MapPoint): Rectangle {
   return { x, y, width: 1, height: 1 };
-}
-
-function edgesOf({ x, y, width, height }: Rectangle): { left: number; top: number; right: number; bottom: number } {
-  return { left: x, top: y, right: x + (width - 1), bottom: y + (height - 1) };
-}
-
-/** Sums of two squares below this are whole numbers that a double holds. */
-const EXACT_LENGTH = 2 ** 26;
-
-/** The square of the distance between the nearest pixels of two rectangles, exactly; numbers and bigints compare with each other. */
-function squaredDistance(a: Rectangle, b: Rectangle): number | bigint {
-  const [one, other] = [edgesOf(a), edgesOf(b)];
-  const across = Math.max(one.left - other.right, other.left - one.right, 0);
-  const down = Math.max(one.top - other.bottom, other.top - one.bottom, 0);
-  if (across < EXACT_LENGTH && down < EXACT_LENGTH) return across * across + down * down;
-  const wide = gap(one.left, one.right, other.left, other.right);
-  const high = gap(one.top, one.bottom, other.top, other.bottom);
-  return wide * wide + high * high;
-}
-
-function gap(first: number, last: number, otherFirst: number, otherLast: number): bigint {
-  if (otherLast < first) return BigInt(first) - BigInt(otherLast);
-  return last < otherFirst ? BigInt(otherFirst) - BigInt(last) : 0n;
 }
