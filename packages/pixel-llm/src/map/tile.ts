@@ -52,8 +52,13 @@ export function layBytes(target: Uint8Array, to: number, block: TileBlock, from:
   }
   for (let at = from; at < from + count; ) {
     const bits = written[at >> 3]!;
-    const end = Math.min(from + count, (at | 7) + 1);
-    if (bits === 0) at = end;
+    let end = Math.min(from + count, (at | 7) + 1);
+    if (bits === 255) {
+      // What is written in part is mostly written in long runs.
+      while (end < from + count && written[end >> 3] === 255) end = Math.min(from + count, end + 8);
+      target.set(pixels.subarray(at, end), to + at - from);
+      at = end;
+    } else if (bits === 0) at = end;
     else for (; at < end; at++) if ((bits >> (at & 7)) & 1) target[to + at - from] = pixels[at]!;
   }
 }
