@@ -141,6 +141,32 @@ describe('A damaged map', () => {
     assert.deepEqual([...(await map.read({ x: -20, y: -20, width: 1, height: 1 }))], [...PIXELS.subarray(0, 4)]);
   });
 
+  test('with values that no map holds is refused', async () => {
+    const beyond = '9007199254740993';
+    const overlay = (metadata: string) =>
+      `INSERT INTO overlays (name, metadata, complete) VALUES ('a', '${metadata}', 1)`;
+    for (const sql of [
+      `UPDATE regions SET x = ${beyond}`,
+      'UPDATE regions SET x = 9007199254740991, width = 2',
+      'UPDATE regions SET height = 0',
+      "UPDATE regions SET metadata = 'null'",
+      `UPDATE tiles SET block = ${beyond}`,
+      'UPDATE tiles SET block = 0 WHERE x = 0',
+      'UPDATE blocks SET pixels = zeroblob(10) WHERE number = 1',
+      `UPDATE head SET catalog = -${beyond}`,
+      'UPDATE head SET tile_size = 24',
+      'DELETE FROM head',
+      overlay('[]'),
+      overlay('{'),
+    ]) {
+      using folder = temporaryFolder();
+      const path = folder.file('a.pxmap');
+      await makeMap(path);
+      alter(path, sql);
+      await assert.rejects(readAll(path), says('bad-map', /(damaged|lost).*copy/, path), sql);
+    }
+  });
+
   test('never ends in anything but a typed error, whichever bits change', async (context) => {
     using folder = temporaryFolder();
     const path = folder.file('a.pxmap');

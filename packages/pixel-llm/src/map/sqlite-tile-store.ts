@@ -4,7 +4,7 @@
  */
 import { PixelError } from '../core/errors.ts';
 import { crc32 } from '../core/hashing.ts';
-import { TILE_SIZES, type TileRange } from './coordinates.ts';
+import { isOnPlane, isTileSize, type TileRange } from './coordinates.ts';
 import { checkChange, metadataJson, nameTaken, unknownOverlay, unknownRegion } from './names.ts';
 import type { SqlConnection, SqlRow } from './sql-connection.ts';
 import { mergeBlocks, type TileBlock } from './tile.ts';
@@ -86,7 +86,7 @@ class SqliteReader implements TileSnapshot {
 
   #readHead(): MapHead {
     const [id, tileSize] = this.sql.get('SELECT id, tile_size FROM head') ?? [];
-    if (typeof id === 'string' && typeof tileSize === 'number' && tileSize >= TILE_SIZES.least) return { id, tileSize };
+    if (typeof id === 'string' && typeof tileSize === 'number' && isTileSize(tileSize)) return { id, tileSize };
     throw new PixelError('bad-map', `${this.name} has lost its head: take the map from a copy.`);
   }
 
@@ -116,6 +116,8 @@ class SqliteReader implements TileSnapshot {
 
   #regionOf([name, kind, x, y, width, height, metadata]: SqlRow): MapRegion {
     const place = { x: x as number, y: y as number, width: width as number, height: height as number };
+    if (!isOnPlane(place))
+      throw new PixelError('bad-map', `${this.name}: the region "${name}" is damaged: take the map from a copy.`);
     return { name: name as string, kind: kind as string, ...place, metadata: this.#parse(metadata) };
   }
 
@@ -123,11 +125,12 @@ class SqliteReader implements TileSnapshot {
     // A million regions have nothing to say beside their place.
     if (metadata === '{}') return {};
     try {
-      return JSON.parse(String(metadata)) as Record<string, unknown>;
+      const parsed: unknown = JSON.parse(String(metadata));
+      if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed))
+        return parsed as Record<string, unknown>;
+      throw new TypeError('Not an object.');
     } catch (cause) {
-      throw new PixelError('bad-map', `${this.name} holds metadata that are not JSON: take the map from a copy.`, {
-        cause,
-      });
+      throw new PixelError('bad-map', `${this.name} holds damaged metadata: take the map from a copy.`, { cause });
     }
   }
 }

@@ -312,6 +312,8 @@ function mayWrite(path: string): boolean {
 const [BUSY, LOCKED, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB] = [5, 6, 8, 10, 11, 13, 14, 26];
 
 function resultCode(error: unknown): number | undefined {
+  // A whole number beyond 2^53 that SQLite holds and Node cannot hand over; nothing here writes one.
+  if (error instanceof RangeError && 'code' in error && error.code === 'ERR_OUT_OF_RANGE') return CORRUPT;
   const isSqlite = error instanceof Error && 'errcode' in error && typeof error.errcode === 'number';
   return isSqlite ? (error.errcode as number) & 255 : undefined;
 }
