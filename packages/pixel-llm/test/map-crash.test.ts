@@ -1,105 +1,97 @@
-/** A writer is killed at any moment, again and again, and several write at once: what was committed is there, whole, and nothing else is. */
+/**
+ * Kill -9 while a map is written: every commit that returned is there, the one under way is there whole or not at all. The default run
+ * kills a few times, PIXEL_FULL=1 500 times.
+ */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { once } from 'node:events';
 import { describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { choiceSource } from '../src/core/random.ts';
-import { createMapFile, openMap } from '../src/map/node.ts';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { InfiniteMap } from '../src/map/infinite-map.ts';
+import { createMapFile, openSqliteTileStore } from '../src/map/sqlite/node.ts';
 import { temporaryFolder } from '../src/map/testing.ts';
-import { ownPixels, ownPlace, SHARED } from './map-writes.ts';
+import { numberedPixels, numberOf, PLACES, placeOf, TILE_SIZE } from './map-numbers.ts';
 
-const WRITER = join(import.meta.dirname, 'map-writer.ts');
-const KILLS = process.env.PIXEL_FULL ? 500 : 12;
+const KILLS = process.env.PIXEL_FULL === '1' ? 500 : 12;
+/** Each map outlives so many kills; then a new one, so that looking at all its regions stays quick. */
+const KILLS_A_MAP = 25;
+const SEED = 7;
 
-interface Writer {
-  /** Numbers it said are committed. */
-  readonly said: number[];
-  readonly ended: Promise<{ code: number | null; stderr: string }>;
-  kill(): void;
+/** Numbers from 0 to 1 (a linear congruence). */
+function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
 }
 
-function startWriter(path: string, id: number, count: number): Writer {
-  const child = spawn(
-    process.execPath,
-    ['--conditions=pixel-llm-source', '--disable-warning=ExperimentalWarning', WRITER, path, String(id), String(count)],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  const said: number[] = [];
-  let [stdout, stderr] = ['', ''];
+/** Starts a writer and kills it. Returns the last number it printed, 0 for none. */
+async function writeUntilKilled(path: string, random: () => number): Promise<number> {
+  const script = fileURLToPath(new URL('./map-crash-writer.ts', import.meta.url));
+  const child = spawn(process.execPath, ['--conditions=pixel-llm-source', script, path], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let printed = '';
+  let complaints = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    const lines = (stdout + text).split('\n');
-    stdout = lines.pop() ?? '';
-    said.push(...lines.map(Number));
+    printed += text;
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
+    complaints += text;
   });
-  const ended = new Promise<{ code: number | null; stderr: string }>((resolve) => {
-    child.on('close', (code) => resolve({ code, stderr }));
-  });
-  return { said, ended, kill: () => child.kill('SIGKILL') };
+  const closed = once(child, 'close');
+  // One in four dies at any moment of its start, the others among their commits.
+  if (random() < 0.25) await wait(random() * 300);
+  else {
+    await Promise.race([once(child.stdout, 'data'), closed]);
+    await wait(random() * 30);
+  }
+  child.kill('SIGKILL');
+  await closed;
+  assert.equal(child.signalCode, 'SIGKILL', complaints);
+  const lines = printed.split('\n').slice(0, -1);
+  return Number(lines.at(-1) ?? 0);
 }
 
-describe('A map', () => {
-  test(`holds all committed writes whole, and none of the others, after each of ${KILLS} kills`, async () => {
-    using folder = temporaryFolder();
-    const path = folder.file('a.pxmap');
-    createMapFile(path, { tileSize: 16 });
-    const below = choiceSource(7, 0);
-    let commits = 0;
-    for (let id = 0; id < KILLS; id++) {
-      const writer = startWriter(path, id, 1_000_000);
-      while (writer.said.length === 0) await sleep(2);
-      await sleep(below(60));
-      writer.kill();
-      await writer.ended;
-      await using map = openMap(path);
-      const regions = (await map.regions()).filter(({ name }) => name.startsWith(`${id}/`));
-      const numbers = regions.map(({ metadata }) => Number(metadata.number)).sort((a, b) => a - b);
-      // Its last write may be committed without having been said.
-      assert.deepEqual(numbers, [...numbers.keys()]);
-      assert.ok(numbers.length >= writer.said.length, `${writer.said.length} were said, ${numbers.length} are there`);
-      for (const number of numbers) {
-        const place = ownPlace(id, number);
-        assert.deepEqual(await map.read(place), ownPixels(place, id, number));
-      }
-      const next = await map.read(ownPlace(id, numbers.length));
-      assert.ok(
-        next.every((byte) => byte === 0),
-        'a write without its region is there',
-      );
-      const shared = await map.read(SHARED);
-      assert.ok(
-        shared.every((byte, at) => byte === shared[at & 3]),
-        'the shared place is torn',
-      );
-      commits += numbers.length;
-    }
-    await using map = openMap(path);
-    assert.deepEqual(await map.verify(), []);
-    assert.ok(commits > KILLS);
-  });
+/** Returns the number of commits in the map. */
+async function checkMap(path: string, printed: number): Promise<number> {
+  await using map = new InfiniteMap(openSqliteTileStore(path));
+  const regions = await map.regions();
+  const last = regions.length;
+  assert.ok(last === printed || last === printed + 1, `${printed} commits returned, ${last} are there`);
+  const numbers = regions.map(({ name }) => Number(name)).toSorted((a, b) => a - b);
+  assert.deepEqual(
+    numbers,
+    Array.from({ length: last }, (_, i) => i + 1),
+  );
+  for (let n = last + 1; n > 0 && n > last - PLACES; n--) {
+    const expected = n > last ? Math.max(0, n - PLACES) : n;
+    assert.equal(numberOf(await map.read(placeOf(n))), expected, `the pixels of commit ${n} of ${last}`);
+  }
+  return last;
+}
 
-  test('written and read by four processes at once loses nothing, tears nothing, and no lock is an error', async () => {
-    using folder = temporaryFolder();
-    const path = folder.file('a.pxmap');
-    createMapFile(path, { tileSize: 16 });
-    const count = process.env.PIXEL_FULL ? 500 : 40;
-    const writers = [0, 1, 2, 3].map((id) => startWriter(path, id, count));
-    for (const writer of writers) {
-      const { code, stderr } = await writer.ended;
-      assert.equal(code, 0, stderr);
-      assert.equal(writer.said.length, count);
-    }
-    await using map = openMap(path);
-    for (let id = 0; id < 4; id++) {
-      for (let number = 0; number < count; number++) {
-        const place = ownPlace(id, number);
-        assert.deepEqual(await map.read(place), ownPixels(place, id, number));
+describe('A map whose writer is killed', () => {
+  test(`has lost nothing that was committed and shows nothing torn, ${KILLS} times`, async (context) => {
+    const random = randomNumbers(SEED);
+    let commits = 0;
+    for (let kill = 0; kill < KILLS; ) {
+      using folder = temporaryFolder();
+      const path = folder.file('a.pxmap');
+      createMapFile(path, { tileSize: TILE_SIZE });
+      let last = 0;
+      for (const end = Math.min(KILLS, kill + KILLS_A_MAP); kill < end; kill++) {
+        last = await checkMap(path, Math.max(last, await writeUntilKilled(path, random)));
       }
+      // Whoever goes on finds nothing in the way.
+      await using map = new InfiniteMap(openSqliteTileStore(path));
+      await map.write(placeOf(last + 1), numberedPixels(last + 1));
+      assert.equal(numberOf(await map.read(placeOf(last + 1))), last + 1);
+      commits += last;
     }
-    assert.equal((await map.regions()).length, 4 * count);
-    assert.deepEqual(await map.verify(), []);
+    context.diagnostic(`${commits} commits, ${KILLS} kills`);
+    assert.ok(commits > KILLS, 'most kills fell among commits');
   });
 });

@@ -20,17 +20,31 @@ export interface TileRange {
   readonly bottom: number;
 }
 
-/** Throws `bad-argument` unless the side is a power of two within TILE_SIZES. */
+/** Whether a side is a power of two within TILE_SIZES. */
+export function isTileSize(size: number): boolean {
+  return Number.isInteger(size) && size >= TILE_SIZES.least && size <= TILE_SIZES.most && (size & (size - 1)) === 0;
+}
+
+/** Throws `bad-argument` for a side that no tile may have. */
 export function checkTileSize(size: number): void {
+  if (isTileSize(size)) return;
   const { least, most } = TILE_SIZES;
-  if (Number.isInteger(size) && size >= least && size <= most && (size & (size - 1)) === 0) return;
   throw new PixelError('bad-argument', `A tile's side is a power of two from ${least} to ${most}, not ${size}.`);
 }
 
+/** Whether a rectangle is of whole numbers, holds a pixel and lies on the plane. */
+export function isOnPlane({ x, y, width, height }: Rectangle): boolean {
+  return isExtent(x, width) && isExtent(y, height);
+}
+
+function isExtent(start: number, length: number): boolean {
+  return Number.isSafeInteger(start) && Number.isSafeInteger(length) && length >= 1 && length - 1 <= FARTHEST - start;
+}
+
 /** Throws `bad-argument` unless the rectangle is of whole numbers, holds a pixel and lies on the plane. */
-export function checkRectangle({ x, y, width, height }: Rectangle): void {
-  const isWhole = [x, y, width, height].every(Number.isSafeInteger);
-  if (isWhole && width >= 1 && height >= 1 && width - 1 <= FARTHEST - x && height - 1 <= FARTHEST - y) return;
+export function checkRectangle(rectangle: Rectangle): void {
+  if (isOnPlane(rectangle)) return;
+  const { x, y, width, height } = rectangle;
   throw new PixelError(
     'bad-argument',
     `${width} x ${height} pixels at ${x},${y} are no part of the plane: coordinates are whole numbers up to +-${FARTHEST}, sizes at least 1.`,

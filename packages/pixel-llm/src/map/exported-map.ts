@@ -97,7 +97,7 @@ export async function exportMap(
   for (const sheet of [0, ...complete.map((overlay) => overlay.sheet)]) {
     for await (const { x, y, block } of tilesOfSheet(snapshot, sheet, { signal })) {
       const [pack, offset] = await packs.add(block);
-      tiles.push([sheet, x, y, pack, offset, block.written ? 1 : 0, blockCrc(block)]);
+      tiles.push([sheet, x, y, pack, offset, block.written ? 1 : 0, blockCrc(block, { sheet, x, y })]);
     }
   }
   const written: ExportedMap = {

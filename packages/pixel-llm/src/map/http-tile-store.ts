@@ -143,13 +143,13 @@ class HttpTileStore implements TileStore {
   }
 
   async #readBlock(block: number, signal: AbortSignal | undefined): Promise<TileBlock> {
-    const [, x, y, pack, offset, isPartial, crc] = this.#map.tiles[block]!;
+    const [sheet, x, y, pack, offset, isPartial, crc] = this.#map.tiles[block]!;
     const bytes = await this.#readPack(pack, signal);
     const pixelBytes = 4 * this.head.tileSize ** 2;
     const pixels = bytes.subarray(offset, offset + pixelBytes);
     const written = isPartial ? bytes.subarray(offset + pixelBytes, offset + pixelBytes + pixelBytes / 8) : undefined;
     const isWhole = pixels.length === pixelBytes && (written === undefined || written.length === pixelBytes / 8);
-    if (isWhole && blockCrc({ pixels, written }) === crc) return { pixels, written };
+    if (isWhole && blockCrc({ pixels, written }, { sheet, x, y }) === crc) return { pixels, written };
     throw new PixelError('bad-map', `${this.name}: the tile ${x},${y} is damaged: export the map again.`);
   }
 

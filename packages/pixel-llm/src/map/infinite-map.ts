@@ -6,16 +6,16 @@ import type { ReadOptions } from '../core/byte-source.ts';
 import { PixelError } from '../core/errors.ts';
 import type { Picture } from '../png/picture.ts';
 import type { Rectangle } from '../pxi/weight-space.ts';
-import { describeRectangle, intersection, pixelBytes, type TileRange, tilesOf } from './coordinates.ts';
+import { intersection, pixelBytes, type TileRange, tilesOf } from './coordinates.ts';
 import { type ExportOptions, exportMap } from './exported-map.ts';
 import { MapView } from './map-view.ts';
 import { nameOf, picturesHash } from './mount-record.ts';
 import { closeAll, MountedPictures, type OpenPictures } from './mounted-pictures.ts';
 import { unknownOverlay, unknownRegion } from './names.ts';
-import { placeNear } from './placement.ts';
+import { placeFor } from './placement.ts';
 import { RegionIndex, type RegionQuery } from './region-index.ts';
-import { drawTile, type TileBlock } from './tile.ts';
-import { type CacheStatistics, TileCache } from './tile-cache.ts';
+import { drawTile } from './tile.ts';
+import { type CachedTiles, type CacheStatistics, TileCache } from './tile-cache.ts';
 import { tilesOfPixels } from './tile-draft.ts';
 import {
   type CommitCondition,
@@ -27,7 +27,6 @@ import {
   type MapRegion,
   type MountedRegion,
   type RegionList,
-  type StoredTile,
   type StoreStatistics,
   type TileStore,
 } from './tile-store.ts';
@@ -74,7 +73,7 @@ export class InfiniteMap {
   #catalog: MapCatalog | undefined;
   #regions: RegionList | undefined;
   readonly #pictures: MountedPictures;
-  #indexed: { readonly revision: number; readonly index: RegionIndex } | undefined;
+  #regionIndex: RegionIndex | undefined;
   #fetching: Promise<unknown> = Promise.resolve();
 
   constructor(store: TileStore, { cacheBytes, prefetch = 0, openPictures }: InfiniteMapOptions = {}) {
@@ -116,13 +115,13 @@ export class InfiniteMap {
     const range = tilesOf(rectangle, this.head.tileSize);
     for (;;) {
       const { catalog, sheets } = await this.#findSheets(overlays, { signal });
-      const { tiles, blockOf, catalogRevision } = await this.#readTiles(sheets, range, { signal });
+      const read = await this.#cache.read(this.#store, { sheets, range }, { signal });
       // The overlays' names and their tiles are to be of one moment.
-      if (catalogRevision !== catalog.revision) {
+      if (read.catalogRevision !== catalog.revision) {
         this.#catalog = undefined;
         continue;
       }
-      await this.#draw(rectangle, target, { sheets, range, tiles, blockOf, mounts: catalog.mounts }, { signal });
+      await this.#draw(rectangle, target, { ...read, sheets, range, mounts: catalog.mounts }, { signal });
       if (this.#prefetch > 0) this.#fetchAround(sheets, range);
       return;
     }
@@ -146,22 +145,18 @@ export class InfiniteMap {
     return (await this.#regionList(options)).regions;
   }
 
-  /** Regions by place, nearness, name, kind and metadata. */
-  async find(query: RegionQuery, options?: ReadOptions): Promise<MapRegion[]> {
-    return (await this.#index(options)).find(query);
-  }
-
-  /** The `count` regions nearest to one, without itself. Throws `unknown-region`. */
-  async neighbours(name: string, count: number, options?: ReadOptions): Promise<MapRegion[]> {
-    const region = await this.region(name, options);
-    return (await this.#index(options)).neighbours(region, count);
-  }
-
   /** The region of that name. Throws `unknown-region`. */
   async region(name: string, options?: ReadOptions): Promise<MapRegion> {
-    const region = (await this.#index(options)).named(name);
+    const [region] = await this.find({ name }, options);
     if (region) return region;
     throw unknownRegion(this.name, name);
+  }
+
+  /** The regions that a query asks for, by place, name, kind or metadata. Throws `bad-argument`, `unknown-region`. */
+  async find(query: RegionQuery, options?: ReadOptions): Promise<MapRegion[]> {
+    const regions = await this.regions(options);
+    if (this.#regionIndex?.regions !== regions) this.#regionIndex = new RegionIndex(this.name, regions);
+    return this.#regionIndex.find(query);
   }
 
   /** Names rectangles; all of them or, if one cannot be, none. Throws `bad-argument` for a name that is taken. */
@@ -188,7 +183,7 @@ export class InfiniteMap {
       const about = { name: name ?? nameOf(path), kind: first?.superblock.kind ?? 'picture', metadata, mount };
       for (;;) {
         const { revision, regions } = await this.#regionList({ signal });
-        const region = { ...about, ...this.#placeFor(size, at, regions) };
+        const region = { ...about, ...placeFor(size, { at, regions, step: this.head.tileSize }) };
         if (await this.#store.commit([{ change: 'add-region', region }], { regions: revision })) return region;
       }
     } finally {
@@ -315,13 +310,6 @@ export class InfiniteMap {
     return this.#catalog;
   }
 
-  /** Made anew when the regions have changed. */
-  async #index(options?: ReadOptions): Promise<RegionIndex> {
-    const { revision, regions } = await this.#regionList(options);
-    if (this.#indexed?.revision !== revision) this.#indexed = { revision, index: new RegionIndex(regions) };
-    return this.#indexed.index;
-  }
-
   async #regionList(options?: ReadOptions): Promise<RegionList> {
     this.#regions = (await this.#store.readRegions(this.#regions?.revision, options)) ?? this.#regions!;
     return this.#regions;
@@ -334,34 +322,6 @@ export class InfiniteMap {
       return sheet;
     });
     return [GROUND, ...sheets];
-  }
-
-  /** Throws `bad-argument` when a mount lies there already. */
-  #placeFor(
-    size: Pick<Rectangle, 'width' | 'height'>,
-    at: { x: number; y: number } | undefined,
-    regions: readonly MapRegion[],
-  ): Rectangle {
-    if (!at) return placeNear(size, regions, this.head.tileSize);
-    const place = { x: at.x, y: at.y, ...size };
-    const other = regions.find((region) => region.mount && intersection(region, place));
-    if (!other) return place;
-    throw new PixelError(
-      'bad-argument',
-      `${describeRectangle(place)} would cover the mount "${other.name}" (${describeRectangle(other)}): choose another place, or leave it to the map.`,
-    );
-  }
-
-  async #readTiles(sheets: readonly number[], range: TileRange, options: ReadOptions): Promise<FoundTiles> {
-    const held = new Map<number, TileBlock>();
-    const holds = (number: number): boolean => {
-      const block = this.#cache.get(number);
-      if (block) held.set(number, block);
-      return block !== undefined;
-    };
-    const { tiles, blocks, catalogRevision } = await this.#store.readTiles({ sheets, range }, holds, options);
-    for (const [number, block] of blocks) this.#cache.set(number, block);
-    return { tiles, catalogRevision, blockOf: (number) => held.get(number) ?? blocks.get(number)! };
   }
 
   async #draw(
@@ -390,17 +350,13 @@ export class InfiniteMap {
   #fetchAround(sheets: readonly number[], { left, top, right, bottom }: TileRange): void {
     const by = this.#prefetch;
     const around = { left: left - by, top: top - by, right: right + by, bottom: bottom + by };
-    this.#fetching = this.#fetching.then(() => this.#readTiles(sheets, around, {})).catch(() => {});
+    this.#fetching = this.#fetching
+      .then(() => this.#cache.read(this.#store, { sheets, range: around }))
+      .catch(() => {});
   }
 }
 
-interface FoundTiles {
-  readonly tiles: readonly StoredTile[];
-  readonly catalogRevision: number;
-  blockOf(number: number): TileBlock;
-}
-
-interface DrawnTiles extends Omit<FoundTiles, 'catalogRevision'> {
+interface DrawnTiles extends Pick<CachedTiles, 'tiles' | 'blockOf'> {
   readonly sheets: readonly number[];
   readonly range: TileRange;
   readonly mounts: readonly MountedRegion[];

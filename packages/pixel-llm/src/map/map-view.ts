@@ -43,19 +43,12 @@ export class MapView {
 
   /** The tiles within a range; the lowest sheet first. Throws `bad-map`. */
   async read(range: TileRange, options?: ReadOptions): Promise<readonly ViewedTile[]> {
-    const held = new Map<number, TileBlock>();
-    const holds = (number: number): boolean => {
-      const block = this.#cache.get(number);
-      if (block) held.set(number, block);
-      return block !== undefined;
-    };
     const query = { sheets: this.#sheets, range };
-    const { tiles, blocks } = await this.#snapshot.readTiles(query, holds, options);
-    for (const [number, block] of blocks) this.#cache.set(number, block);
+    const { tiles, blockOf } = await this.#cache.read(this.#snapshot, query, options);
     const size = this.tileSize;
     return tiles.map(({ x, y, block }) => ({
       place: { x: x * size, y: y * size, width: size, height: size },
-      block: held.get(block) ?? blocks.get(block)!,
+      block: blockOf(block),
     }));
   }
 

@@ -1,9 +1,31 @@
 /** Where something new goes on the plane: the free place nearest to the origin, so that a map grows outward from there. */
+
+import { PixelError } from '../core/errors.ts';
 import type { Rectangle } from '../pxi/weight-space.ts';
-import { intersection } from './coordinates.ts';
+import { describeRectangle, intersection } from './coordinates.ts';
+import type { MapRegion } from './tile-store.ts';
 
 /** Above so many rectangles only their common frame counts: the search compares each place with each rectangle. */
 const MOST_RECTANGLES = 1000;
+
+/** Where a mount goes: to the point that was asked for, or near the origin. Throws `bad-argument` when a mount lies there already. */
+export function placeFor(
+  size: Pick<Rectangle, 'width' | 'height'>,
+  {
+    at,
+    regions,
+    step,
+  }: { at: { readonly x: number; readonly y: number } | undefined; regions: readonly MapRegion[]; step: number },
+): Rectangle {
+  if (!at) return placeNear(size, regions, step);
+  const place = { x: at.x, y: at.y, ...size };
+  const other = regions.find((region) => region.mount && intersection(region, place));
+  if (!other) return place;
+  throw new PixelError(
+    'bad-argument',
+    `${describeRectangle(place)} would cover the mount "${other.name}" (${describeRectangle(other)}): choose another place, or leave it to the map.`,
+  );
+}
 
 /**
  * The free place of that size whose farthest corner is nearest to the origin, among those at the origin and beside what is there.

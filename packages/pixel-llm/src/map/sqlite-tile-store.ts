@@ -4,7 +4,7 @@
  */
 import type { ReadOptions } from '../core/byte-source.ts';
 import { isPixelError, PixelError, throwIfAborted } from '../core/errors.ts';
-import { TILE_SIZES, type TileRange } from './coordinates.ts';
+import { isOnPlane, isTileSize, type TileRange } from './coordinates.ts';
 import { mountSchema } from './mount-record.ts';
 import { checkChange, metadataJson, nameTaken, unknownOverlay, unknownRegion } from './names.ts';
 import type { SqlConnection, SqlRow } from './sql-connection.ts';
@@ -48,7 +48,7 @@ class SqliteReader implements TileSnapshot {
     return this.sql.read(() => {
       const tiles = sheets.flatMap((sheet) => this.#tilesWithin(sheet, range));
       const blocks = new Map<number, TileBlock>();
-      for (const { block } of tiles) if (!holds(block)) blocks.set(block, this.readBlock(block));
+      for (const tile of tiles) if (!holds(tile.block)) blocks.set(tile.block, this.readBlock(tile));
       return { catalogRevision: this.revision('catalog'), tiles, blocks };
     });
   }
@@ -77,13 +77,13 @@ class SqliteReader implements TileSnapshot {
     return Number(this.sql.get(`SELECT ${of} FROM head`)?.[0]);
   }
 
-  protected readBlock(number: number): TileBlock {
+  protected readBlock({ block: number, ...place }: StoredTile): TileBlock {
     const [crc, written, pixels] =
       this.sql.get('SELECT crc, written, pixels FROM blocks WHERE number = ?', number) ?? [];
     const block = { pixels: pixels as Uint8Array, written: (written as Uint8Array | null) ?? undefined };
     const bytes = 4 * this.head.tileSize ** 2;
     const isWhole = block.pixels?.length === bytes && (!block.written || block.written.length === bytes / 8);
-    if (isWhole && blockCrc(block) === crc) return block;
+    if (isWhole && blockCrc(block, place) === crc) return block;
     throw new PixelError(
       'bad-map',
       `${this.name}: a tile is damaged (block ${number}): take the map from a copy; \`map verify\` names all that are.`,
@@ -93,7 +93,7 @@ class SqliteReader implements TileSnapshot {
 
   #readHead(): MapHead {
     const [id, tileSize] = this.sql.get('SELECT id, tile_size FROM head') ?? [];
-    if (typeof id === 'string' && typeof tileSize === 'number' && tileSize >= TILE_SIZES.least) return { id, tileSize };
+    if (typeof id === 'string' && typeof tileSize === 'number' && isTileSize(tileSize)) return { id, tileSize };
     throw new PixelError('bad-map', `${this.name} has lost its head: take the map from a copy.`);
   }
 
@@ -128,6 +128,8 @@ class SqliteReader implements TileSnapshot {
 
   #regionOf([name, kind, x, y, width, height, metadata, mount]: SqlRow): MapRegion {
     const place = { x: x as number, y: y as number, width: width as number, height: height as number };
+    if (!isOnPlane(place))
+      throw new PixelError('bad-map', `${this.name}: the region "${name}" is damaged: take the map from a copy.`);
     const region = { name: name as string, kind: kind as string, ...place, metadata: this.#parse(metadata) };
     if (mount === null) return region;
     const parsed = mountSchema.safeParse(this.#parse(mount));
@@ -142,11 +144,12 @@ class SqliteReader implements TileSnapshot {
     // A million regions have nothing to say beside their place.
     if (metadata === '{}') return {};
     try {
-      return JSON.parse(String(metadata)) as Record<string, unknown>;
+      const parsed: unknown = JSON.parse(String(metadata));
+      if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed))
+        return parsed as Record<string, unknown>;
+      throw new TypeError('Not an object.');
     } catch (cause) {
-      throw new PixelError('bad-map', `${this.name} holds metadata that are not JSON: take the map from a copy.`, {
-        cause,
-      });
+      throw new PixelError('bad-map', `${this.name} holds damaged metadata: take the map from a copy.`, { cause });
     }
   }
 }
@@ -197,16 +200,16 @@ export class SqliteTileStore extends SqliteReader implements TileStore {
       const findings = this.sql.all('PRAGMA quick_check').map(([text]) => String(text));
       const damaged = findings.filter((text) => text !== 'ok').map((text) => `The database is damaged: ${text}.`);
       const tiles = this.sql.all(
-        'SELECT coalesce(name, ?), x, y, block FROM tiles LEFT JOIN overlays USING (sheet)',
+        'SELECT coalesce(name, ?), sheet, x, y, block FROM tiles LEFT JOIN overlays USING (sheet)',
         'the ground',
       );
-      for (const [sheet, x, y, block] of tiles) {
+      for (const [name, sheet, x, y, block] of tiles) {
         throwIfAborted(signal);
         try {
-          this.readBlock(block as number);
+          this.readBlock({ sheet, x, y, block } as StoredTile);
         } catch (error) {
           if (!isPixelError(error, 'bad-map')) throw error;
-          damaged.push(`The tile ${x},${y} of ${sheet} is damaged.`);
+          damaged.push(`The tile ${x},${y} of ${name} is damaged.`);
         }
       }
       return damaged;
@@ -258,10 +261,11 @@ export class SqliteTileStore extends SqliteReader implements TileStore {
       const old = this.sql.get('SELECT block FROM tiles WHERE sheet = ? AND y = ? AND x = ?', ...place)?.[0] as
         | number
         | undefined;
-      const merged = old !== undefined && block.written ? mergeBlocks(this.readBlock(old), block) : block;
+      const merged =
+        old !== undefined && block.written ? mergeBlocks(this.readBlock({ sheet, x, y, block: old }), block) : block;
       const { lastInsertRowid } = this.sql.run(
         'INSERT INTO blocks (crc, written, pixels) VALUES (?, ?, ?)',
-        blockCrc(merged),
+        blockCrc(merged, { sheet, x, y }),
         merged.written ?? null,
         merged.pixels,
       );

@@ -1,5 +1,7 @@
 /** The blocks of tiles that were read last, within a budget of bytes. A block's number stands for its pixels for ever, so none grows stale. */
+import type { ReadOptions } from '../core/byte-source.ts';
 import { blockBytes, type TileBlock } from './tile.ts';
+import type { StoredTile, TileQuery, TileReader } from './tile-store.ts';
 
 /** 64 MB: some 4000 tiles of 64 x 64. */
 const USUAL_CACHE_BYTES = 67_108_864;
@@ -12,6 +14,12 @@ export interface CacheStatistics {
   readonly blocks: number;
   readonly bytes: number;
   readonly budgetBytes: number;
+}
+
+export interface CachedTiles {
+  readonly tiles: readonly StoredTile[];
+  readonly catalogRevision: number;
+  blockOf(number: number): TileBlock;
 }
 
 export class TileCache {
@@ -30,6 +38,19 @@ export class TileCache {
   get statistics(): CacheStatistics {
     const [hits, misses, evictions] = [this.#hits, this.#misses, this.#evictions];
     return { hits, misses, evictions, blocks: this.#blocks.size, bytes: this.#bytes, budgetBytes: this.#budget };
+  }
+
+  /** Tiles of one moment; of the blocks only those that are not here are read. Throws what reading throws. */
+  async read(reader: Pick<TileReader, 'readTiles'>, query: TileQuery, options?: ReadOptions): Promise<CachedTiles> {
+    const held = new Map<number, TileBlock>();
+    const holds = (number: number): boolean => {
+      const block = this.get(number);
+      if (block) held.set(number, block);
+      return block !== undefined;
+    };
+    const { tiles, blocks, catalogRevision } = await reader.readTiles(query, holds, options);
+    for (const [number, block] of blocks) this.set(number, block);
+    return { tiles, catalogRevision, blockOf: (number) => held.get(number) ?? blocks.get(number)! };
   }
 
   get(number: number): TileBlock | undefined {

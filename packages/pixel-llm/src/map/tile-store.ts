@@ -96,7 +96,7 @@ export interface TilesRead {
   readonly blocks: ReadonlyMap<number, TileBlock>;
 }
 
-interface TileReader {
+export interface TileReader {
   /** What to call it in messages. */
   readonly name: string;
   readonly head: MapHead;

@@ -19,10 +19,19 @@ export function blockBytes({ pixels, written }: TileBlock): number {
   return pixels.length + (written?.length ?? 0);
 }
 
-/** CRC-32 over pixels and mask. */
-export function blockCrc({ pixels, written }: TileBlock): number {
+/** Where a block belongs: sheet 0 is the ground; x and y count tiles. */
+export interface BlockPlace {
+  readonly sheet: number;
+  readonly x: number;
+  readonly y: number;
+}
+
+/** CRC-32 over pixels, mask and place (three doubles, little-endian), so that a tile is not shown in another's place. */
+export function blockCrc({ pixels, written }: TileBlock, { sheet, x, y }: BlockPlace): number {
+  const place = new DataView(new ArrayBuffer(24));
+  for (const [i, value] of [sheet, x, y].entries()) place.setFloat64(8 * i, value, true);
   const crc = crc32(pixels);
-  return written ? crc32(written, crc) : crc;
+  return crc32(new Uint8Array(place.buffer), written ? crc32(written, crc) : crc);
 }
 
 /** The upper block laid over the lower one, as one block. */
@@ -86,8 +95,13 @@ export function layBytes(target: Uint8Array, to: number, block: TileBlock, from:
   }
   for (let at = from; at < from + count; ) {
     const bits = written[at >> 3]!;
-    const end = Math.min(from + count, (at | 7) + 1);
-    if (bits === 0) at = end;
+    let end = Math.min(from + count, (at | 7) + 1);
+    if (bits === 255) {
+      // What is written in part is mostly written in long runs.
+      while (end < from + count && written[end >> 3] === 255) end = Math.min(from + count, end + 8);
+      target.set(pixels.subarray(at, end), to + at - from);
+      at = end;
+    } else if (bits === 0) at = end;
     else for (; at < end; at++) if ((bits >> (at & 7)) & 1) target[to + at - from] = pixels[at]!;
   }
 }

@@ -39,7 +39,7 @@ browserTest(
           weights.push([...(await pixel.readWeights(model, asked))]);
           await model.weights.dispose();
         }
-        const regions = (await opened.find({ near: { x: -50, y: 0 } })).map(({ name }) => name);
+        const regions = (await opened.find({ nearestTo: { x: -50, y: 0 } })).map(({ name }) => name);
         await opened.dispose();
         return { pixels: [...pixels], weights, regions };
       },

@@ -50,7 +50,7 @@ function registerWrite(map: Command, context: CommandContext): void {
       const region = name === undefined ? undefined : { name, kind, metadata };
       await opened.write(rectangle, image.pixels, { overlay, region });
       context.note(`${image.width} x ${image.height} pixels written at ${at.x},${at.y}`);
-      const covered = (await opened.find({ within: rectangle })).filter(({ mount }) => mount).map((one) => one.name);
+      const covered = (await opened.find({ touching: rectangle })).filter(({ mount }) => mount).map((one) => one.name);
       if (overlay === undefined && covered.length > 0) {
         context.note(
           `They cover a part of ${covered.join(', ')} for everybody; with --overlay NAME only for who asks for it.`,

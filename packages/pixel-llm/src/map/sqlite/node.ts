@@ -2,7 +2,7 @@
  * The SQLite of Node under a map: opened in WAL mode, so that several processes read while one writes, brought to the newest version,
  * and every failure a PixelError that says what to do. A writing transaction takes the lock at its start and waits for its turn.
  */
-import { existsSync, linkSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, linkSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
@@ -28,7 +28,7 @@ export interface OpenMapFileOptions {
 
 /**
  * Makes a new map. It appears under its name when it is whole.
- * Throws `file-exists`, `file-not-found` (no such folder), `io`, and `bad-argument` for a tile size that is none.
+ * Throws `file-exists`, `file-not-found` (no such folder), `read-only` (a folder that cannot be written), `io`, and `bad-argument` for a tile size that is none.
  */
 export function createMapFile(
   path: string,
@@ -36,9 +36,11 @@ export function createMapFile(
 ): void {
   checkTileSize(tileSize);
   if (existsSync(path)) throw mapExists(path);
+  if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory())
+    throw new PixelError('file-not-found', `${path} cannot be made: ${dirname(path)} is no folder; make it first.`);
   const temporary = join(dirname(path), `.${basename(path).slice(0, 40)}.${crypto.randomUUID().slice(0, 8)}.part`);
   try {
-    const connection = new NodeConnection(temporary, { isNew: true });
+    const connection = new NodeConnection(temporary, { isNew: true, calledAs: path });
     connection.run('INSERT INTO head VALUES (?, ?, 1, 1)', crypto.randomUUID(), tileSize);
     connection.close();
     linkSync(temporary, path);
@@ -67,6 +69,8 @@ export function openSqliteTileStore(path: string, options: OpenMapFileOptions = 
 
 interface ConnectionOptions extends OpenMapFileOptions {
   readonly isNew?: boolean;
+  /** The path to name in messages, where it is another one. */
+  readonly calledAs?: string;
 }
 
 class NodeConnection implements SqlConnection {
@@ -80,9 +84,9 @@ class NodeConnection implements SqlConnection {
 
   constructor(
     path: string,
-    { readOnly = false, busyMilliseconds = BUSY_MILLISECONDS, isNew = false }: ConnectionOptions,
+    { readOnly = false, busyMilliseconds = BUSY_MILLISECONDS, isNew = false, calledAs = path }: ConnectionOptions,
   ) {
-    this.name = path;
+    this.name = calledAs;
     this.#busyMilliseconds = busyMilliseconds;
     if (!isNew) checkFile(path);
     const { database, isWritable } = this.#retrying(() => open(path, { readOnly, busyMilliseconds, isNew }));
@@ -213,7 +217,10 @@ class NodeConnection implements SqlConnection {
 
   #checkOwner(): void {
     if (this.#pragma('application_id') !== MAP_APPLICATION_ID)
-      throw new PixelError('bad-map', `${this.name} is a database of another program, not a map.`);
+      throw new PixelError(
+        'bad-map',
+        `${this.name} is a database of another program, not a map; \`map create\` makes one.`,
+      );
   }
 
   #pragma(name: string): number {
@@ -265,17 +272,12 @@ function open(
   { readOnly, busyMilliseconds, isNew }: { readOnly: boolean; busyMilliseconds: number; isNew: boolean },
 ): OpenedDatabase {
   const settings = { timeout: busyMilliseconds };
-  if (!readOnly) {
+  // The system is asked, not SQLite: that would wait for whoever is writing, and on a file without the right to write it says nothing.
+  if (!readOnly && (isNew || (mayWrite(path) && mayWrite(dirname(path))))) {
     const database = new DatabaseSync(path, settings);
     // The size of pages can be chosen only before the first transaction.
     if (isNew) database.exec(`PRAGMA page_size = ${MAP_PAGE_BYTES}`);
-    try {
-      database.exec('BEGIN IMMEDIATE; ROLLBACK');
-      return { database, isWritable: true };
-    } catch (error) {
-      database.close();
-      if (!isReadOnlyFailure(error)) throw error;
-    }
+    return { database, isWritable: true };
   }
   const database = new DatabaseSync(path, { ...settings, readOnly: true });
   try {
@@ -291,10 +293,21 @@ function open(
   }
 }
 
+function mayWrite(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Primary result codes of SQLite (sqlite.org/rescode.html). */
 const [BUSY, LOCKED, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB] = [5, 6, 8, 10, 11, 13, 14, 26];
 
 function resultCode(error: unknown): number | undefined {
+  // A whole number beyond 2^53 that SQLite holds and Node cannot hand over; nothing here writes one.
+  if (error instanceof RangeError && 'code' in error && error.code === 'ERR_OUT_OF_RANGE') return CORRUPT;
   const isSqlite = error instanceof Error && 'errcode' in error && typeof error.errcode === 'number';
   return isSqlite ? (error.errcode as number) & 255 : undefined;
 }
@@ -323,9 +336,9 @@ function describeFailure(error: unknown, path: string): unknown {
         cause,
       );
     case CANTOPEN:
-      return new PixelError('file-not-found', `${path} cannot be opened (${said}).`, cause);
+      return cannotOpen(path, cause);
     case NOTADB:
-      return new PixelError('bad-map', `${path} is no map.`, cause);
+      return new PixelError('bad-map', `${path} is no map; \`map create\` makes one.`, cause);
     case CORRUPT:
       return new PixelError(
         'bad-map',
@@ -341,6 +354,22 @@ function describeFailure(error: unknown, path: string): unknown {
     default:
       return new PixelError('bad-map', `${path} cannot be used as a map (${said}).`, cause);
   }
+}
+
+function cannotOpen(path: string, options: { cause: unknown }): PixelError {
+  if (!existsSync(path))
+    return new PixelError(
+      'read-only',
+      `${path} cannot be made: its folder cannot be written; choose another.`,
+      options,
+    );
+  if (existsSync(`${path}-wal`))
+    return new PixelError(
+      'read-only',
+      `${path} was not closed (${path}-wal lies beside it), and its folder cannot be written: copy both to a place of your own.`,
+      options,
+    );
+  return new PixelError('file-not-found', `${path} cannot be opened: ask for the right to read it.`, options);
 }
 
 function readOnlyMap(path: string, options: { cause?: unknown } = {}): PixelError {
