@@ -48,7 +48,7 @@ async function mapWithModels() {
   const folder = temporaryFolder();
   const gguf = modelFile(1);
   const one = await toPictures(gguf);
-  const set = await toPictures(gguf, { shardSize: 400_000 });
+  const set = await toPictures(gguf, { shardSize: 200_000 });
   for (const files of [one, set]) for (const [name, bytes] of files) writeFileSync(folder.file(name), bytes);
   createMapFile(folder.file('a.pxmap'), { tileSize: 16 });
   const map = openMap(folder.file('a.pxmap'));
@@ -192,6 +192,22 @@ describe('An edit of weights', () => {
       await again.weights.dispose();
       await original.weights.dispose();
     }
+  });
+
+  test('that changes no value leaves every byte as it is', async () => {
+    await using made = await mapWithModels();
+    const { map, names } = made;
+    await map.mount(names[0], { name: 'm' });
+    const { weights } = await openMapModel(map, 'm');
+    for (const { name: tensor } of weights.head.tensors.values()) {
+      const report = await editWeights(map, { region: 'm', overlay: tensor, tensor, change: { scale: 1 } });
+      assert.deepEqual([report.largestError, report.meanError], [0, 0]);
+      const through = await openMapModel(map, 'm', { overlays: [tensor] });
+      const rows = { start: 0, end: 300 };
+      assert.deepEqual(await readBlocks(through.weights, tensor, rows), await readBlocks(weights, tensor, rows));
+      await through.weights.dispose();
+    }
+    await weights.dispose();
   });
 
   test('refuses rows, columns, tensors and regions that are not there', async () => {
