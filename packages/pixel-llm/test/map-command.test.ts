@@ -35,6 +35,7 @@ describe('pixel-llm map', () => {
     await said(cwd, 'map', 'create', 'plane.pxmap');
     await said(cwd, 'map', 'mount', 'plane.pxmap', 'pixie.pxi.png');
     await said(cwd, 'make-model', '--shape', 'toy', 'toy.gguf');
+    assert.match(await refused(cwd, 'map', 'mount', 'plane.pxmap', 'toy.gguf'), /convert toy\.gguf toy\.pxi\.png/);
     await said(cwd, 'convert', 'toy.gguf', 'toy.pxi.png');
     await said(cwd, 'map', 'mount', 'plane.pxmap', 'toy.pxi.png', '--at=-5000,40', '--name', 'toy');
     const listed = JSON.parse(await said(cwd, 'map', 'list', 'plane.pxmap', '--json'));

@@ -16,7 +16,7 @@ import type { InfiniteMap } from './infinite-map.ts';
 import { type MapModel, openMapModel } from './map-weights.ts';
 import { PlaneWriter } from './plane-writer.ts';
 import { TileDraft } from './tile-draft.ts';
-import type { MapChange } from './tile-store.ts';
+import type { ExpectedTile, MapChange, TileWrite } from './tile-store.ts';
 
 /** What is done to each weight w: w = value, w x value, w + value. */
 export type EditChange =
@@ -54,24 +54,46 @@ export interface EditReport {
 /** Weights that are read and changed at a time. */
 const PIECE_WEIGHTS = 1 << 22;
 
+/** Others may write into the same tiles meanwhile: then the edit is made again of what is there now. */
+const MOST_TRIES = 100;
+
 /**
- * Writes an edit into an overlay, which is made if it is not there: all of it or nothing. Later overlays of a stack do not see it.
+ * Writes an edit into an overlay, which is made if it is not there: all of it or nothing, and without undoing what others write into that overlay
+ * at the same time. Later overlays of a stack do not see it.
  * Throws `unknown-region`, `unknown-tensor`, `bad-argument`, `unsupported-type` (weights that nobody here can quantize), `limit-exceeded`,
- * and what reading and committing throw.
+ * `map-busy` (others keep changing the same tiles), and what reading and committing throw.
  */
 export async function editWeights(map: InfiniteMap, edit: WeightEdit, options: WorkOptions = {}): Promise<EditReport> {
-  const isNew = !(await map.overlays(options)).some(({ name }) => name === edit.overlay);
-  const model = await openMapModel(map, edit.region, { overlays: isNew ? [] : [edit.overlay], ...options });
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const report = await tryEdit(map, edit, options);
+    if (report) return report;
+  }
+  throw new PixelError('map-busy', `${map.name}: others keep changing the overlay "${edit.overlay}": try again.`);
+}
+
+/** Undefined, and nothing is done, when the overlay was changed meanwhile. */
+async function tryEdit(map: InfiniteMap, edit: WeightEdit, options: WorkOptions): Promise<EditReport | undefined> {
+  const { overlay } = edit;
+  const catalog = await map.catalog(options);
+  const sheet = catalog.overlays.find(({ name, isComplete }) => name === overlay && isComplete)?.sheet;
+  const model = await openMapModel(map, edit.region, { overlays: sheet === undefined ? [] : [overlay], ...options });
   try {
     const { report, draft } = await draftEdit(map, model, edit, options);
     const tiles = draft.finish();
-    const changes: MapChange[] = [{ change: 'put-tiles', overlay: edit.overlay, tiles }];
-    if (isNew) changes.unshift({ change: 'add-overlay', overlay: newOverlay(edit) });
-    await map.commit(changes);
-    return { ...report, tiles: tiles.length };
+    const put: MapChange = { change: 'put-tiles', overlay, tiles };
+    const isDone =
+      sheet === undefined
+        ? await map.commit([{ change: 'add-overlay', overlay: newOverlay(edit) }, put], { catalog: catalog.revision })
+        : await map.commit([put], { tiles: { overlay, blocks: expectedBlocks(model, sheet, tiles) } });
+    return isDone ? { ...report, tiles: tiles.length } : undefined;
   } finally {
     await model.weights.dispose();
   }
+}
+
+function expectedBlocks({ tiles }: MapModel, sheet: number, writes: readonly TileWrite[]): ExpectedTile[] {
+  const blocks = new Map(tiles.filter((tile) => tile.sheet === sheet).map(({ x, y, block }) => [`${x},${y}`, block]));
+  return writes.map(({ x, y }) => ({ x, y, block: blocks.get(`${x},${y}`) }));
 }
 
 function newOverlay({ overlay, region }: WeightEdit): Extract<MapChange, { change: 'add-overlay' }>['overlay'] {

@@ -200,7 +200,7 @@ export class InfiniteMap {
 
   /** The region of that name, which has a mount. Throws `unknown-region`. */
   async mountedRegion(name: string, options?: ReadOptions): Promise<MountedRegion> {
-    const { mounts } = await this.#readCatalog(options);
+    const { mounts } = await this.catalog(options);
     const region = mounts.find((mount) => mount.name === name);
     if (region) return region;
     await this.region(name, options);
@@ -244,8 +244,14 @@ export class InfiniteMap {
 
   /** The overlays, the oldest first. */
   async overlays(options?: ReadOptions): Promise<readonly MapOverlay[]> {
-    const { overlays } = await this.#store.readCatalog(options);
+    const { overlays } = await this.catalog(options);
     return overlays.filter(({ isComplete }) => isComplete);
+  }
+
+  /** Overlays, those that are being written too, and mounts, as they are now. */
+  async catalog(options?: ReadOptions): Promise<MapCatalog> {
+    this.#catalog = await this.#store.readCatalog(options);
+    return this.#catalog;
   }
 
   /** A new overlay, empty. Throws `bad-argument` for a name that is taken. */
@@ -271,7 +277,7 @@ export class InfiniteMap {
    */
   async verify(options: ReadOptions = {}): Promise<readonly string[]> {
     const findings = [...(await this.#store.verify(options))];
-    for (const region of (await this.#readCatalog(options)).mounts) {
+    for (const region of (await this.catalog(options)).mounts) {
       try {
         await closeAll(await this.#pictures.openChecked(region, options));
       } catch (error) {
@@ -300,14 +306,9 @@ export class InfiniteMap {
   ): Promise<{ catalog: MapCatalog; sheets: number[] }> {
     let catalog = this.#catalog;
     if (!catalog || names.some((name) => sheetNamed(catalog!, name) === undefined)) {
-      catalog = await this.#readCatalog(options);
+      catalog = await this.catalog(options);
     }
     return { catalog, sheets: this.#sheetsOf(catalog, names) };
-  }
-
-  async #readCatalog(options?: ReadOptions): Promise<MapCatalog> {
-    this.#catalog = await this.#store.readCatalog(options);
-    return this.#catalog;
   }
 
   async #regionList(options?: ReadOptions): Promise<RegionList> {

@@ -210,6 +210,43 @@ describe('An edit of weights', () => {
     await weights.dispose();
   });
 
+  test('loses nothing when many edit the same blocks at once', async () => {
+    await using made = await mapWithModels();
+    const { map, names, folder } = made;
+    await map.mount(names[0], { name: 'm' });
+    await using other = openMap(folder.file('a.pxmap'));
+    const tensor = 'blk.0.f32.weight';
+    const edits = Array.from({ length: 24 }, (_, i) => {
+      const columns = { start: i, end: i + 1 };
+      const edit = {
+        region: 'm',
+        overlay: 'all',
+        tensor,
+        rows: { start: 7, end: 8 },
+        columns,
+        change: { set: 1000 + i },
+      };
+      return editWeights(i % 2 ? other : map, edit);
+    });
+    await Promise.all(edits);
+    const { weights } = await openMapModel(map, 'm', { overlays: ['all'] });
+    const row = await readRows(weights, tensor, { start: 7, end: 8 });
+    assert.deepEqual(
+      [...row.subarray(0, 24)],
+      Array.from({ length: 24 }, (_, i) => 1000 + i),
+    );
+    const quantized = edits.map((_, i) => {
+      const columns = { start: i, end: i + 1 };
+      const place = { region: 'm', overlay: 'all', tensor: 'blk.0.q8_0.weight', rows: { start: 7, end: 8 }, columns };
+      return editWeights(i % 2 ? other : map, { ...place, change: { set: 0.2 } });
+    });
+    await Promise.all(quantized);
+    const after = await openMapModel(map, 'm', { overlays: ['all'] });
+    const values = await readRows(after.weights, 'blk.0.q8_0.weight', { start: 7, end: 8 });
+    for (const value of values.subarray(0, 24)) assert.ok(Math.abs(value - 0.2) < 0.01, `${value}`);
+    for (const opened of [weights, after.weights]) await opened.dispose();
+  });
+
   test('refuses rows, columns, tensors and regions that are not there', async () => {
     await using made = await mapWithModels();
     const { map, names } = made;

@@ -10,7 +10,7 @@ import type { WeightSource } from '../pxi/weight-source.ts';
 import type { InfiniteMap } from './infinite-map.ts';
 import type { MapView, ViewedTile } from './map-view.ts';
 import { layBytes } from './tile.ts';
-import type { MountedRegion } from './tile-store.ts';
+import type { MountedRegion, StoredTile } from './tile-store.ts';
 
 export interface MapModelOptions extends ReadOptions {
   /** Names of overlays to look through, the lowest first. */
@@ -22,6 +22,8 @@ export interface MapModelOptions extends ReadOptions {
 /** A model that is mounted on a map. */
 export interface MapModel {
   readonly region: MountedRegion;
+  /** The tiles above the pictures, those of the ground first. */
+  readonly tiles: readonly StoredTile[];
   /** The mounted pictures seen through the tiles above them. */
   readonly set: PictureSet;
   /** Owns the set: disposing of it closes everything. */
@@ -43,10 +45,11 @@ export async function openMapModel(
     const pictures = await map.openMount(region, { signal });
     const title = [`${map.name}#${name}`, ...overlays].join('+');
     const below = await openSetOf(title, pictures, { signal });
-    const rows = new Set((await view.list(region, { signal })).map(({ y }) => y));
+    const tiles = await view.list(region, { signal });
+    const rows = new Set(tiles.map(({ y }) => y));
     const close = ownsMap ? () => map.dispose() : async () => {};
     const set = seenThrough(below, { region, view, rows, close });
-    return { region, set, weights: createPictureWeights(set) };
+    return { region, tiles, set, weights: createPictureWeights(set) };
   } catch (error) {
     await view.dispose();
     throw error;

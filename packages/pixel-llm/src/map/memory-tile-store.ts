@@ -112,10 +112,15 @@ export class MemoryTileStore extends MemoryReader implements TileStore {
     return new MemoryReader(this.name, this.head, this.moment.copy());
   }
 
-  async commit(changes: readonly MapChange[], { catalog, regions }: CommitCondition = {}): Promise<boolean> {
+  async commit(changes: readonly MapChange[], { catalog, regions, tiles }: CommitCondition = {}): Promise<boolean> {
     const { moment } = this;
     if (catalog !== undefined && catalog !== moment.catalogRevision) return false;
     if (regions !== undefined && regions !== moment.regionRevision) return false;
+    if (tiles) {
+      const { sheet } = moment.overlays.get(tiles.overlay) ?? {};
+      const there = sheet === undefined ? undefined : (moment.sheets.get(sheet) ?? new Map<string, StoredTile>());
+      if (!tiles.blocks.every(({ x, y, block }) => there && there.get(`${x},${y}`)?.block === block)) return false;
+    }
     // Names first: when one of them is refused, no tile has been touched.
     const draft = { overlays: new Map(moment.overlays), regions: new Map(moment.regions) };
     const steps: (() => void)[] = [];

@@ -164,11 +164,12 @@ export class SqliteTileStore extends SqliteReader implements TileStore {
     return new SqliteReader(this.sql.openMoment());
   }
 
-  async commit(changes: readonly MapChange[], { catalog, regions }: CommitCondition = {}): Promise<boolean> {
+  async commit(changes: readonly MapChange[], { catalog, regions, tiles }: CommitCondition = {}): Promise<boolean> {
     for (const change of changes) checkChange(change);
     return this.sql.write(() => {
       if (catalog !== undefined && catalog !== this.revision('catalog')) return false;
       if (regions !== undefined && regions !== this.revision('regions')) return false;
+      if (tiles && !this.#hasStill(tiles)) return false;
       for (const change of changes) this.#apply(change);
       if (changes.some(changesCatalog)) this.sql.run('UPDATE head SET catalog = catalog + 1');
       if (changes.some(changesRegions)) this.sql.run('UPDATE head SET regions = regions + 1');
@@ -255,12 +256,21 @@ export class SqliteTileStore extends SqliteReader implements TileStore {
     }
   }
 
+  #hasStill({ overlay, blocks }: NonNullable<CommitCondition['tiles']>): boolean {
+    const sheet = this.sql.get('SELECT sheet FROM overlays WHERE name = ?', overlay)?.[0];
+    if (typeof sheet !== 'number') return false;
+    return blocks.every(({ x, y, block }) => this.#blockAt(sheet, x, y) === block);
+  }
+
+  #blockAt(sheet: number, x: number, y: number): number | undefined {
+    const sql = 'SELECT block FROM tiles WHERE sheet = ? AND y = ? AND x = ?';
+    return this.sql.get(sql, sheet, y, x)?.[0] as number | undefined;
+  }
+
   #put(sheet: number, writes: readonly TileWrite[]): void {
     for (const { x, y, block } of writes) {
       const place = [sheet, y, x] as const;
-      const old = this.sql.get('SELECT block FROM tiles WHERE sheet = ? AND y = ? AND x = ?', ...place)?.[0] as
-        | number
-        | undefined;
+      const old = this.#blockAt(sheet, x, y);
       const merged =
         old !== undefined && block.written ? mergeBlocks(this.readBlock({ sheet, x, y, block: old }), block) : block;
       const { lastInsertRowid } = this.sql.run(

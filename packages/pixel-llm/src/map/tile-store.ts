@@ -137,6 +137,15 @@ export type MapChange =
 export interface CommitCondition {
   readonly catalog?: number | undefined;
   readonly regions?: number | undefined;
+  /** An overlay's tiles are still those that were read: what was made of them would else undo what others wrote since. */
+  readonly tiles?: { readonly overlay: string; readonly blocks: readonly ExpectedTile[] } | undefined;
+}
+
+export interface ExpectedTile {
+  readonly x: number;
+  readonly y: number;
+  /** Number of its block; undefined: the overlay has no tile there. */
+  readonly block: number | undefined;
 }
 
 export interface StoreStatistics {

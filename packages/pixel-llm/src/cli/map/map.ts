@@ -1,5 +1,6 @@
 /** `pixel-llm map`: the plane on which models, notes and conversations lie, and how they are changed and changed back. */
 import type { Command } from 'commander';
+import { PixelError } from '../../core/errors.ts';
 import { createMapFile, mountPath, openMap } from '../../map/node.ts';
 import { isMounted } from '../../map/tile-store.ts';
 import { type CommandContext, type RegisterCommand, wholeNumber } from '../command.ts';
@@ -83,6 +84,13 @@ function registerMount(map: Command, context: CommandContext): void {
       '\nExamples:\n  pixel-llm map mount plane.pxmap model.pxi.png\n  pixel-llm map mount plane.pxmap model.pxi.png --at=-5000,300 --name other',
     )
     .action(async (path: string, file: string, { at, name, metadata }: MountFlags) => {
+      if (/\.gguf$/i.test(file)) {
+        const picture = file.replace(/\.gguf$/i, '.pxi.png');
+        throw new PixelError(
+          'bad-argument',
+          `${file} is no picture; make one of it and mount that: pixel-llm convert ${file} ${picture}`,
+        );
+      }
       await using opened = openMap(path);
       const region = await opened.mount(mountPath(path, file), { at, name, metadata, signal: context.signal });
       context.note(`${region.name}: ${region.width} x ${region.height} pixels at ${region.x},${region.y}`);
