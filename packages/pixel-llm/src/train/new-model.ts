@@ -46,8 +46,9 @@ export function newModel(
   };
   // The embedding gives the logits too: they begin near zero, but not so near that narrow models see nothing to attend to.
   matrix('token_embd.weight', dim, vocab, 0.5);
-  // What is added to the residual stream grows with the number of layers unless it starts smaller.
-  const residual = 1 / Math.sqrt(2 * layers);
+  // Layers begin nearly silent. At full size each adds eight times the embedding's own length, and what a token is is lost in what the first
+  // layers add to it, so that models need several times the steps until they look names up.
+  const residual = 0.05 / Math.sqrt(2 * layers);
   for (let layer = 0; layer < layers; layer++) {
     const name = `blk.${layer}`;
     gain(`${name}.attn_norm.weight`);

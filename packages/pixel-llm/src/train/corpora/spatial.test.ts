@@ -14,46 +14,103 @@ for (const kind of SPATIAL_KINDS) {
   });
 }
 
-test('steps lead from thing to thing, each told by one of the facts, and end in the answer', () => {
-  const stepsOf = (kind: SpatialKind): string[] =>
-    Array.from({ length: 300 }, (_, example) => {
-      const made = writeSpatial(11, example, { kind });
-      assert.equal(withoutSteps(withSteps(made.steps, made.completion)), made.completion);
-      assert.equal(withoutSteps(made.completion), made.completion);
-      return `${made.prompt}|${made.steps}|${made.completion}`;
-    });
-  for (const line of stepsOf('relation')) {
-    const [prompt = '', steps = ''] = line.split('|');
-    // "a 0 0, b above a, b 0 1": every second one says where a thing is, and the one before it what was told, with both names.
-    const written = steps.split(', ');
-    const things = written.filter((_, i) => i % 2 === 0).map((step) => step.split(' ') as [string, string, string]);
-    const said = written.filter((_, i) => i % 2 === 1).map((step) => step.split(' '));
-    assert.equal(said.length, things.length - 1);
-    assert.deepEqual(things[0]?.slice(1), ['0', '0']);
-    for (const [i, [thing, x, y]] of things.entries()) {
-      if (i === 0) continue;
-      const [before, bx, by] = things[i - 1]!;
-      const [name, other] = [said[i - 1]![0]!, said[i - 1]!.at(-1)!];
-      assert.deepEqual([name, other].toSorted(), [thing, before].toSorted());
-      const words = said[i - 1]!.slice(1, -1).join('.*');
-      assert.match(prompt, new RegExp(`The ${name} is [a-z ]*${words}[a-z ]* the ${other}\\.`));
-      const told = solveSpatial(`${prompt.replace(/Where is.*/, '')}Where is the ${thing} from the ${before}?`);
-      const step = DIRECTIONS.find(({ words }) => words.replace(/ of$/, '') === told)!;
-      assert.deepEqual([Number(x) - Number(bx), Number(y) - Number(by)], [step.x, step.y], line);
+/** What was written down on the way, clause by clause, for so many examples of a kind. */
+function stepsOf(kind: SpatialKind, count = 300): { prompt: string; steps: string[]; answer: string; line: string }[] {
+  return Array.from({ length: count }, (_, example) => {
+    const { prompt, steps, completion: answer } = writeSpatial(11, example, { kind });
+    assert.equal(withoutSteps(withSteps(steps, answer)), answer);
+    assert.equal(withoutSteps(answer), answer);
+    return { prompt, steps: steps.split(', '), answer, line: `${prompt} ${steps}: ${answer}` };
+  });
+}
+
+test('a relation is searched: each clause of the steps is a fact, its converse, or the place that follows', () => {
+  for (const { prompt, steps, answer, line } of stepsOf('relation')) {
+    const places = new Map<string, readonly [number, number]>();
+    for (const step of steps) {
+      const [, thing, x, y] = /^(\w+) (-?\d+) (-?\d+)$/.exec(step) ?? [];
+      if (thing) places.set(thing, [Number(x), Number(y)]);
+      const [, said, words, from] = /^(\w+) ([a-z ]+) (\w+)(?: -?\d+ -?\d+)?$/.exec(step) ?? [];
+      if (!said) continue;
+      const told = solveSpatial(`${prompt.replace(/Where is.*/, '')}Where is the ${said} from the ${from}?`);
+      assert.equal(words, told!.replace(/ and|to the | the/g, '').replace(/ to\b/g, ''), line);
+    }
+    const [, end, start] = /Where is the (\w+) from the (\w+)\?/.exec(prompt)!;
+    assert.deepEqual(places.get(start!), [0, 0]);
+    const [x, y] = places.get(end!)!;
+    assert.equal(
+      DIRECTIONS.find((one) => one.x === Math.sign(x) && one.y === Math.sign(y))!.words,
+      `${answer} of`.replace(/^(above|below) of$/, '$1'),
+      line,
+    );
+    for (const [thing, [px, py]] of places) {
+      const told = solveSpatial(`${prompt.replace(/Where is.*/, '')}Where is the ${thing} from the ${start}?`);
+      if (thing !== start)
+        assert.equal(
+          DIRECTIONS.find((one) => one.x === Math.sign(px) && one.y === Math.sign(py))!.words.replace(/ of$/, ''),
+          told,
+          line,
+        );
     }
   }
-  for (const line of stepsOf('path')) {
-    const [prompt = '', steps = '', answer = ''] = line.split('|');
+});
+
+test('a way is searched from its end, then told from its start', () => {
+  for (const { prompt, steps, answer, line } of stepsOf('path')) {
     const [, from, to] = /from the (\w+) to the (\w+)\?/.exec(prompt)!;
-    const towards = new Map(steps.split(', ').map((step) => [step.split(' ')[0]!, step.split(' ').slice(1)]));
-    const words: string[] = [];
-    for (let room = from!; room !== to; room = towards.get(room)![1]!) words.push(towards.get(room)![0]!);
-    assert.equal(words.join(', '), answer);
+    const ways = steps.filter((step) => step.startsWith('from ')).map((step) => step.split(' '));
+    const words = answer.split(', ');
+    const told = ways.slice(-words.length);
+    assert.deepEqual(
+      told.map(([, , word]) => word),
+      words,
+      line,
+    );
+    assert.deepEqual([told[0]![1], told.at(-1)![4]], [from, to], line);
+    for (const [i, way] of told.slice(1).entries()) assert.equal(way[1], told[i]![4], line);
+    for (const way of told)
+      assert.ok(
+        ways.slice(0, -words.length).some((one) => one.join() === way.join()),
+        line,
+      );
   }
-  for (const line of stepsOf('containment')) {
-    const [prompt = '', steps = '', answer] = line.split('|');
+});
+
+test('sizes are searched as ranks, and compared at the end', () => {
+  for (const { prompt, steps, answer, line } of stepsOf('size')) {
+    const [, a, word, b] = /Is the (\w+) (\w+) than the (\w+)\?/.exec(prompt)!;
+    const [first, found, last] = [steps[0], steps.at(-2), steps.at(-1)];
+    assert.equal(first, `${a} 0`);
+    const isSmaller = Number(/^\w+ (-?\d+)$/.exec(found!)![1]) > 0;
+    assert.equal(last, `${a} ${isSmaller ? 'smaller' : 'larger'} ${b}`, line);
+    assert.equal(last!.includes(word!) ? 'yes' : 'no', answer, line);
+  }
+});
+
+test('what is in what is followed outwards', () => {
+  for (const { prompt, steps, answer } of stepsOf('containment')) {
     const [, holder] = /in the (\w+)\?$/.exec(prompt)!;
-    assert.equal(steps.split(' in ').at(-1) === holder ? 'yes' : 'no', answer);
+    assert.equal(steps.at(-1)!.split(' in ').at(-1) === holder ? 'yes' : 'no', answer);
+  }
+});
+
+test('regions are looked at as they were told, until one is in the columns', () => {
+  for (const { prompt, steps, answer, line } of stepsOf('region')) {
+    const regions = [...prompt.matchAll(/region (\w+) goes from \((-?\d+), (-?\d+)\) to \((-?\d+), (-?\d+)\)/g)];
+    const [, x, y] = /holds \((-?\d+), (-?\d+)\)/.exec(prompt)!.map(Number);
+    const looked = regions.slice(0, steps.length - 1);
+    const within = (low: string, high: string, value: number): string =>
+      Number(low) <= value && value <= Number(high) ? 'in' : 'out';
+    const rows = looked.at(-1)!;
+    assert.deepEqual(
+      steps,
+      [
+        ...looked.map(([, name, left, , right]) => `${name} ${left} ${right} ${x} ${within(left!, right!, x!)}`),
+        `${rows[3]} ${rows[5]} ${y} ${within(rows[3]!, rows[5]!, y!)}`,
+      ],
+      line,
+    );
+    assert.equal(answer, steps.at(-1)!.endsWith('in') ? rows[1] : 'none');
   }
 });
 

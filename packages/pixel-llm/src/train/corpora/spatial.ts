@@ -4,6 +4,7 @@
  * The example of a number is a function of seed and number; solve-spatial.ts answers from the text alone.
  */
 import { choiceSource } from '../../core/random.ts';
+import { converse, type Link, type Point, placingSteps, said, searchSteps } from '../tasks/search-steps.ts';
 
 export const SPATIAL_KINDS = ['relation', 'path', 'containment', 'size', 'coordinates', 'region'] as const;
 export type SpatialKind = (typeof SPATIAL_KINDS)[number];
@@ -90,38 +91,37 @@ function relation(draw: Draw, mostHops: number): Omit<SpatialExample, 'kind'> {
   const hops = 1 + draw.below(mostHops);
   const others = draw.below(4);
   const things = draw.some(THINGS, hops + 1 + others);
-  const chain = things.slice(0, hops + 1);
-  const facts: string[] = [];
-  const at = [{ x: 0, y: 0, said: '' }];
-  const place = (thing: string, from: number): void => {
+  const links: Link[] = [];
+  const at = [{ x: 0, y: 0 }];
+  const place = (to: number, from: number): void => {
     const step = draw.pick(DIRECTIONS.slice(0, 8));
-    const fact = factOf(thing, things[from]!, step, draw.below(2) === 1);
-    at.push({ x: at[from]!.x + step.x, y: at[from]!.y + step.y, said: `${inShort(fact)}, ` });
-    facts.push(fact);
+    at.push({ x: at[from]!.x + step.x, y: at[from]!.y + step.y });
+    const link = { thing: things[to]!, from: things[from]!, word: shortOf(step), x: step.x, y: step.y };
+    links.push(draw.below(2) === 1 ? converse(link, shortOf) : link);
   };
-  for (let i = 1; i <= hops; i++) place(chain[i]!, i - 1);
-  for (let i = hops + 1; i < things.length; i++) place(things[i]!, draw.below(hops + 1));
+  for (let i = 1; i <= hops; i++) place(i, i - 1);
+  for (let i = hops + 1; i < things.length; i++) place(i, draw.below(hops + 1));
   const end = at[hops]!;
-  const answer = DIRECTIONS.find(({ x, y }) => x === Math.sign(end.x) && y === Math.sign(end.y))!;
+  const told = draw.shuffled(links);
   return {
     hops,
-    prompt: `${draw.shuffled(facts).join(' ')} Where is the ${chain[hops]} from the ${chain[0]}?`,
-    completion: answer.words.replace(/ of$/, ''),
-    // Each fact in short, then where it puts the thing: a small model that repeats what it found learns the places far sooner.
-    steps: chain.map((thing, i) => `${at[i]!.said}${thing} ${at[i]!.x} ${at[i]!.y}`).join(', '),
+    prompt: `${told.map(factOf).join(' ')} Where is the ${things[hops]} from the ${things[0]}?`,
+    completion: directionTo(end).words.replace(/ of$/, ''),
+    steps: placingSteps(told, things[0]!, things[hops]!, shortOf)!.steps,
   };
 }
 
-/** "The key is below and to the right of the plant." -> "key below right plant" */
-function inShort(fact: string): string {
-  return fact.replace(/^The |\.$/g, '').replace(/ (is|and|to the|of|the)(?= )/g, '');
+function directionTo({ x, y }: Point): (typeof DIRECTIONS)[number] {
+  return DIRECTIONS.find((one) => one.x === Math.sign(x) && one.y === Math.sign(y))!;
 }
 
-/** Said of one thing or of the other. */
-function factOf(thing: string, from: string, step: { x: number; y: number }, fromOther: boolean): string {
-  const sign = fromOther ? -1 : 1;
-  const { words } = DIRECTIONS.find(({ x, y }) => x === sign * step.x && y === sign * step.y)!;
-  return fromOther ? `The ${from} is ${words} the ${thing}.` : `The ${thing} is ${words} the ${from}.`;
+/** "below and to the right of" -> "below right" */
+function shortOf(step: Point): string {
+  return directionTo(step).words.replace(/ (and|to the|of|place)\b|^to the /g, '');
+}
+
+function factOf({ thing, from, x, y }: Link): string {
+  return `The ${thing} is ${directionTo({ x, y }).words} the ${from}.`;
 }
 
 /** Rooms that grow as a tree on a grid, so that there is one way between two of them. */
@@ -137,49 +137,41 @@ function path(draw: Draw, mostHops: number): Omit<SpatialExample, 'kind'> {
     if (!places.some((place) => place.x === x && place.y === y)) places.push({ x, y, parent, way });
   }
   const doors = draw.shuffled(
-    places.slice(1).map(({ parent, way }, i): Door => {
-      const [room, other] = [rooms[i + 1]!, rooms[parent]!];
-      return draw.below(2) === 0 ? { room, way: way!, from: other } : { room: other, way: opposite(way!), from: room };
+    places.slice(1).map(({ parent, way }, i): Link => {
+      const door = { thing: rooms[i + 1]!, from: rooms[parent]!, ...way! };
+      return draw.below(2) === 0 ? door : converse(door, compassWord);
     }),
   );
-  const facts = doors.map((door) => `The ${door.room} is ${door.way.word} of the ${door.from}.`);
+  const facts = doors.map((door) => `The ${door.thing} is ${door.word} of the ${door.from}.`);
   const [from, to] = draw.some([...places.keys()], 2) as [number, number];
   const ways = wayBetween(places, from, to);
   return {
     hops: ways.length,
     prompt: `${facts.join(' ')} How do you go from the ${rooms[from]} to the ${rooms[to]}?`,
     completion: ways.map(({ word }) => word).join(', '),
-    steps: searchBack(doors, rooms[from]!, rooms[to]!).join(', '),
+    steps: wayBack(doors, rooms[from]!, rooms[to]!).join(', '),
   };
 }
 
 type Way = (typeof COMPASS)[number];
 
-/** `room` is `way` of `from`. */
-interface Door {
-  readonly room: string;
-  readonly way: Way;
-  readonly from: string;
+function compassWord({ x, y }: Point): string {
+  return COMPASS.find((way) => way.x === x && way.y === y)!.word;
 }
 
-/** Room after room from the end, nearest first, each with the way that leads towards the end, until the start is found. */
-function searchBack(doors: readonly Door[], start: string, end: string): string[] {
-  const steps: string[] = [];
-  const found = [end];
-  for (const place of found) {
-    for (const { room, way, from } of doors) {
-      if (found.includes(start)) return steps;
-      if (room !== place && from !== place) continue;
-      const next = room === place ? from : room;
-      if (found.includes(next)) continue;
-      found.push(next);
-      steps.push(`${next} ${(room === place ? way : opposite(way)).word} ${place}`);
-    }
-  }
+/** The search from the end, each room with the way that leads back; then those ways one after another from the start. */
+function wayBack(doors: readonly Link[], start: string, end: string): string[] {
+  const ways = new Map<string, { readonly word: string; readonly to: string }>();
+  const tell = (room: string): string => `from ${room} ${ways.get(room)!.word} to ${ways.get(room)!.to}`;
+  const steps = searchSteps(doors, end, start, compassWord, (seen) => {
+    ways.set(seen.thing, { word: converse(seen, compassWord).word, to: seen.from });
+    return [tell(seen.thing)];
+  })!;
+  for (let room = start; room !== end; room = ways.get(room)!.to) steps.push(tell(room));
   return steps;
 }
 
-function opposite({ x, y }: { x: number; y: number }): Way {
+function opposite({ x, y }: Point): Way {
   return COMPASS.find((way) => way.x === -x && way.y === -y)!;
 }
 
@@ -218,21 +210,33 @@ function containment(draw: Draw, mostHops: number): Omit<SpatialExample, 'kind'>
 /** A row of things by size, told from neighbour to neighbour. */
 function size(draw: Draw, mostHops: number): Omit<SpatialExample, 'kind'> {
   const things = draw.some(THINGS, 3 + draw.below(Math.min(6, mostHops)));
-  const facts = things.slice(1).map((larger, i) => {
-    const smaller = things[i]!;
-    return draw.below(2) === 0
-      ? `The ${larger} is larger than the ${smaller}.`
-      : `The ${smaller} is smaller than the ${larger}.`;
+  const facts = things.slice(1).map((larger, i): Link => {
+    const fact = { thing: larger, word: 'larger', from: things[i]!, x: 1, y: 0 };
+    return draw.below(2) === 0 ? fact : converse(fact, sizeWord);
   });
   const [a, b] = draw.some([...things.keys()], 2) as [number, number];
   const word = draw.pick(['larger', 'smaller']);
+  const told = draw.shuffled(facts);
   return {
     hops: Math.abs(a - b),
-    prompt: `${draw.shuffled(facts).join(' ')} Is the ${things[a]} ${word} than the ${things[b]}?`,
+    prompt: `${told.map(({ thing, word, from }) => `The ${thing} is ${word} than the ${from}.`).join(' ')} Is the ${things[a]} ${word} than the ${things[b]}?`,
     completion: a > b === (word === 'larger') ? 'yes' : 'no',
-    // Larger and larger from what is asked about, until the other is there or nothing is larger.
-    steps: things.slice(a, (a < b ? b : things.length) + 1).join(' < '),
+    steps: ranks(told, things[a]!, things[b]!).join(', '),
   };
+}
+
+function sizeWord({ x }: Point): string {
+  return x > 0 ? 'larger' : 'smaller';
+}
+
+/** The search from the first thing, each with its rank above or below it; then how the two compare. */
+function ranks(facts: readonly Link[], start: string, end: string): string[] {
+  const rank = new Map([[start, 0]]);
+  const steps = searchSteps(facts, start, end, sizeWord, (seen) => {
+    rank.set(seen.thing, rank.get(seen.from)! + seen.x);
+    return [`${said(seen)} ${rank.get(seen.from)}`, `${seen.thing} ${rank.get(seen.thing)}`];
+  })!;
+  return [`${start} 0`, ...steps, `${start} ${sizeWord({ x: -rank.get(end)!, y: 0 })} ${end}`];
 }
 
 const COORDINATE_QUESTIONS = ['at', 'where', 'right', 'higher', 'steps'] as const;
@@ -247,27 +251,32 @@ function coordinates(draw: Draw): Omit<SpatialExample, 'kind'> {
   const [a, b] = draw.some([...things.keys()], 2) as [number, number];
   const [from, to] = [points[a]!, points[b]!];
   const kind = draw.pick(COORDINATE_QUESTIONS);
+  const both = `${things[a]} ${from.x} ${from.y}, ${things[b]} ${to.x} ${to.y}`;
   const asked = {
-    at: { question: `What is at (${from.x}, ${from.y})?`, answer: `the ${things[a]}`, steps: things[a]! },
+    at: {
+      question: `What is at (${from.x}, ${from.y})?`,
+      answer: `the ${things[a]}`,
+      steps: `${from.x} ${from.y} ${things[a]}`,
+    },
     where: {
       question: `Where is the ${things[a]}?`,
       answer: `(${from.x}, ${from.y})`,
-      steps: `${from.x} ${from.y}`,
+      steps: `${things[a]} ${from.x} ${from.y}`,
     },
     right: {
       question: `Is the ${things[a]} further right than the ${things[b]}?`,
       answer: yesNo(from.x > to.x),
-      steps: `${from.x} and ${to.x}`,
+      steps: `${both}, ${from.x} and ${to.x}`,
     },
     higher: {
       question: `Is the ${things[a]} higher than the ${things[b]}?`,
       answer: yesNo(from.y > to.y),
-      steps: `${from.y} and ${to.y}`,
+      steps: `${both}, ${from.y} and ${to.y}`,
     },
     steps: {
       question: `How many steps is it from the ${things[a]} to the ${things[b]}?`,
       answer: String(Math.abs(from.x - to.x) + Math.abs(from.y - to.y)),
-      steps: `${from.x} and ${to.x} ${Math.abs(from.x - to.x)}, ${from.y} and ${to.y} ${Math.abs(from.y - to.y)}`,
+      steps: `${both}, ${from.x} and ${to.x} ${Math.abs(from.x - to.x)}, ${from.y} and ${to.y} ${Math.abs(from.y - to.y)}`,
     },
   }[kind];
   return {
@@ -288,7 +297,8 @@ function region(draw: Draw): Omit<SpatialExample, 'kind'> {
     x = right + 1;
     return { name, left, right, bottom, top: bottom + 2 + draw.below(8) };
   });
-  const facts = rectangles.map(
+  const told = draw.shuffled(rectangles);
+  const facts = told.map(
     ({ name, left, right, bottom, top }) => `The region ${name} goes from (${left}, ${bottom}) to (${right}, ${top}).`,
   );
   const { name, left, right, bottom, top } = draw.pick(rectangles);
@@ -297,10 +307,14 @@ function region(draw: Draw): Omit<SpatialExample, 'kind'> {
   const py = isInside ? bottom + draw.below(top - bottom + 1) : top + 1 + draw.below(5);
   return {
     hops: 1,
-    prompt: `${draw.shuffled(facts).join(' ')} Which region holds (${px}, ${py})?`,
+    prompt: `${facts.join(' ')} Which region holds (${px}, ${py})?`,
     completion: isInside ? name : 'none',
-    // The one whose columns hold the point; whether its rows do is the answer.
-    steps: `${name} ${left} ${px} ${right}, ${bottom} ${py} ${top}`,
+    // Region after region as they were told, until the columns of one hold the point; whether its rows do is the answer.
+    steps: told
+      .slice(0, told.findIndex((one) => one.name === name) + 1)
+      .map((one) => `${one.name} ${one.left} ${one.right} ${px} ${one.name === name ? 'in' : 'out'}`)
+      .concat(`${bottom} ${top} ${py} ${isInside ? 'in' : 'out'}`)
+      .join(', '),
   };
 }
 

@@ -31,12 +31,12 @@ test('what a form of sentence says is learned by majority, and steps come of it'
   assert.deepEqual(
     questions.map((question) => forms.answerWithSteps(question)),
     [
-      'Q 0 0, P above Q, P 0 1: above',
-      'P 0 0, P above Q, Q 0 -1: below',
+      'Q 0 0, at Q, P above Q, Q below P, P above Q 0 0, P 0 1: above',
+      'P 0 0, at P, P above Q, Q below P, Q below P 0 0, Q 0 -1: below',
       // A label that contradicts its form stays, without steps.
       'left',
-      'T 0 0, T left U, U 1 0: right',
-      'Z 0 0, W left Z, W -1 0, V above W, V -1 1: upper-left',
+      'T 0 0, at T, T left U, U right T, U right T 0 0, U 1 0: right',
+      'Z 0 0, at Z, W left Z, Z right W, W left Z 0 0, W -1 0, at W, V above W, W below V, V above W -1 0, V -1 1: upper-left',
       'right',
     ],
   );
@@ -49,7 +49,9 @@ test('letters are exchanged alike in story and question', () => {
   for (let example = 0; example < 50; example++) {
     const other = renamed(question!, choiceSource(1, example));
     assert.equal(other.answer, 'upper-left');
-    assert.match(forms.answerWithSteps(other), /^. 0 0, . left ., . -1 0, . above ., . -1 1: upper-left$/);
+    const [first, ...steps] = forms.answerWithSteps(other).split(', ');
+    assert.match(first!, /^[A-Z] 0 0$/);
+    assert.match(steps.at(-1)!, /^[A-Z] -1 1: upper-left$/);
     assert.ok(promptOf(other).endsWith('?'));
   }
 });

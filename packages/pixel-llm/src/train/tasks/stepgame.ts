@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { PixelError } from '../../core/errors.ts';
 import { type Question, withSteps } from './question.ts';
+import { type Link, type Placed, type Point, placingSteps } from './search-steps.ts';
 
 const fileSchema = z.record(
   z.string(),
@@ -53,13 +54,6 @@ export function parseStepgame(name: string, content: string): StepgameQuestion[]
   return questions;
 }
 
-interface Link {
-  readonly thing: string;
-  readonly from: string;
-  readonly x: number;
-  readonly y: number;
-}
-
 /**
  * What each form of a sentence says, as the questions with one sentence show it: "1 is above 2." is answered `above` by most. So steps need no
  * grammar but the data themselves.
@@ -92,34 +86,32 @@ export class SentenceForms {
     return this.#meanings.size;
   }
 
-  /** The answer behind the places on the way to it; the answer alone where a form is unknown, or the way contradicts the label. */
+  /** The answer behind the search that finds it; the answer alone where a form is unknown, or the places contradict the label. */
   answerWithSteps({ sentences, question, answer }: StepgameQuestion): string {
-    const way = this.#way(sentences, question);
-    if (!way || labelOf(way) !== answer) return answer;
-    const steps = way.map(({ name, x, y, said }) => `${said === undefined ? '' : `${said}, `}${name} ${x} ${y}`);
-    return withSteps(steps.join(', '), answer);
+    const placed = this.#place(sentences, question);
+    return placed && labelOf(placed.end) === answer ? withSteps(placed.steps, answer) : answer;
   }
 
   /** What follows from the forms; undefined where they do not say it. */
   answerTo(sentences: readonly string[], question: string): string | undefined {
-    const way = this.#way(sentences, question);
-    return way && labelOf(way);
+    const placed = this.#place(sentences, question);
+    return placed && labelOf(placed.end);
   }
 
   knows(sentence: string): boolean {
     return this.#link(sentence) !== undefined;
   }
 
-  #way(sentences: readonly string[], question: string): Place[] | undefined {
+  #place(sentences: readonly string[], question: string): Placed | undefined {
     const [, thing = '', from = ''] = ASKED.exec(question) ?? [];
     const links = sentences.flatMap((sentence) => this.#link(sentence) ?? []);
-    return links.length === sentences.length ? wayBetween(links, from, thing) : undefined;
+    return links.length === sentences.length ? placingSteps(links, from, thing, labelOf) : undefined;
   }
 
   #link(sentence: string): Link | undefined {
     const form = formOf(sentence);
     const meaning = form && this.#meanings.get(form.text);
-    return form && meaning && { thing: form.names[0], from: form.names[1], ...meaning };
+    return form && meaning && { thing: form.names[0], word: labelOf(meaning), from: form.names[1], ...meaning };
   }
 }
 
@@ -130,34 +122,8 @@ function formOf(sentence: string): { readonly text: string; readonly names: read
   return { text: sentence.replace(NAME, (name) => (name === first ? '1' : '2')), names: [first, second] };
 }
 
-interface Place {
-  readonly name: string;
-  readonly x: number;
-  readonly y: number;
-  /** What the sentence that leads here says, in the words of labels. A small model that repeats it first learns the places far sooner. */
-  readonly said?: string;
-}
-
-function labelOf(way: readonly Place[]): string | undefined {
-  const end = way.at(-1);
-  return RELATIONS.find(({ x, y }) => x === Math.sign(end?.x ?? 9) && y === Math.sign(end?.y ?? 9))?.label;
-}
-
-function saidBy({ thing, from, x, y }: Link): string {
-  return `${thing} ${RELATIONS.find((relation) => relation.x === x && relation.y === y)?.label} ${from}`;
-}
-
-function wayBetween(links: readonly Link[], start: string, end: string): Place[] | undefined {
-  const ways = new Map<string, Place[]>([[start, [{ name: start, x: 0, y: 0 }]]]);
-  for (const [place, way] of ways) {
-    const { x, y } = way.at(-1)!;
-    for (const link of links) {
-      const [to, sign] = link.from === place ? [link.thing, 1] : link.thing === place ? [link.from, -1] : ['', 0];
-      if (to === '' || ways.has(to)) continue;
-      ways.set(to, [...way, { name: to, x: x + sign * link.x, y: y + sign * link.y, said: saidBy(link) }]);
-    }
-  }
-  return ways.get(end);
+function labelOf({ x, y }: Point): string {
+  return RELATIONS.find((relation) => relation.x === Math.sign(x) && relation.y === Math.sign(y))!.label;
 }
 
 /** Of the lines of `Retellings`, one in so many is a question as it stood, with other letters. */
