@@ -6,6 +6,7 @@
 export { type CompareOptions, compareDevices } from './backends/compare/compare-devices.ts';
 export type { DeviceComparison, OpComparison } from './backends/compare/comparison.ts';
 export { type BackendOptions, type DeviceReport, listDevices, selectBackend } from './backends/select.ts';
+export { selectTraining, type TrainingDeviceOptions } from './backends/select-training.ts';
 export type { LoadTraining } from './backends/training-types.ts';
 export type {
   Backend,

@@ -103,6 +103,51 @@ test('a training that is killed at any moment goes on from its last checkpoint t
   assert.equal((await readFile(join(folder, 'losses.png'))).subarray(1, 4).toString(), 'PNG');
 });
 
+test('the same recipe gives the same bytes with one thread and with two, in the build that all machines compute alike', async () => {
+  const files = await Promise.all(
+    ['1', '2'].map(async (threads) => {
+      const out = `exact-${threads}.pxi.png`;
+      const words = ['train', 'short.json', '--out', out, '--exact', '--threads', threads];
+      await writeFile(join(folder, 'short.json'), JSON.stringify({ ...RECIPE, steps: 12 }));
+      const { code, stderr } = await runCommand(words, { cwd: folder });
+      assert.equal(code, 0, stderr);
+      return readFile(join(folder, out));
+    }),
+  );
+  assert.ok(files[0]!.equals(files[1]!));
+});
+
+test('the model writes a sample whenever it is measured, and none where none is wanted', async () => {
+  await writeFile(join(folder, 'sampled.json'), JSON.stringify({ ...RECIPE, steps: 5, measureEvery: 2 }));
+  const reports = async (words: readonly string[]) => {
+    const { code, stdout, stderr } = await runCommand(
+      ['train', 'sampled.json', '--out', 'sampled.pxi.png', '--json', ...words],
+      { cwd: folder },
+    );
+    assert.equal(code, 0, stderr);
+    await rm(join(folder, 'sampled.checkpoint.pxi.png'), { force: true });
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  };
+  const sampled = await reports([]);
+  assert.deepEqual(
+    sampled.map(({ sample }) => typeof sample?.text),
+    ['undefined', 'string', 'undefined', 'string', 'string'],
+  );
+  const stories = await readFile(join(folder, 'stories.jsonl'), 'utf8');
+  assert.ok(stories.includes(sampled[1].sample.prompt.trim()), sampled[1].sample.prompt);
+  for (const report of await reports(['--no-sample'])) assert.ok(!('sample' in report));
+});
+
+test('16 bits are refused where there are none', async () => {
+  const words = ['train', 'recipe.json', '--out', 'half.pxi.png', '--device', 'cpu', '--precision', 'f16'];
+  const { code, stderr } = await runCommand(words, { cwd: folder });
+  assert.equal(code, 2);
+  assert.match(stderr, /Only the device "gpu" trains in f16/);
+});
+
 test('data with a wrong line are refused by its number, and nothing is made', async () => {
   await writeFile(join(folder, 'wrong.jsonl'), '{"text":"one"}\n{"prompt":"two"}\n');
   await writeFile(join(folder, 'wrong.json'), JSON.stringify({ ...RECIPE, data: ['wrong.jsonl'] }));

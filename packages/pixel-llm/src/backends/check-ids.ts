@@ -1,15 +1,21 @@
 /** Token ids are checked before anything is computed: kernels would read beyond the table. */
 import { PixelError } from '../core/errors.ts';
-import type { Program } from '../program/program.ts';
-import type { Batch } from './types.ts';
+import type { ProgramValue, ProgramWeight } from '../program/program.ts';
+
+/** A Program of inference or of training. */
+interface ReadsIds {
+  readonly ops: readonly { readonly op: string; readonly in: readonly string[]; readonly weights: readonly string[] }[];
+  readonly values: readonly ProgramValue[];
+  readonly weights: readonly ProgramWeight[];
+}
 
 /**
  * Checks the ids that `embed` looks up and the targets of `crossEntropy`, where they are inputs. `carried`: how many ids below zero stand
  * for tokens that the device itself sampled. Throws `bad-argument`.
  */
 export function checkIds(
-  { ops, weights, values }: Program,
-  { inputs }: Batch,
+  { ops, weights, values }: ReadsIds,
+  { inputs }: { readonly inputs: Readonly<Record<string, Int32Array | Float32Array>> },
   { carried = 0 }: { carried?: number } = {},
 ): void {
   for (const op of ops) {

@@ -3,12 +3,16 @@
  * and then.
  */
 import type { WriteStream } from 'node:tty';
+import type { SampleText } from '../train/sample-text.ts';
 import type { TrainingReport } from '../train/train-model.ts';
 import { lossCurve } from './loss-curve.ts';
 
 const CURVE_ROWS = 8;
 /** Where nobody redraws: a line at least this often. */
 const LINE_SECONDS = 15;
+/** Of a sample: all where nobody redraws, and its prompt's end. */
+const SAMPLE_COLUMNS = 160;
+const PROMPT_COLUMNS = 40;
 
 type Terminal = Pick<WriteStream, 'isTTY' | 'columns'> & { write(text: string): boolean };
 
@@ -19,6 +23,7 @@ export class TrainingDisplay {
   readonly #begun = performance.now();
   readonly #losses: number[] = [];
   #heldOut = '';
+  #sample: SampleText | undefined;
   #drawnRows = 0;
   #lastLine = Number.NEGATIVE_INFINITY;
 
@@ -28,11 +33,12 @@ export class TrainingDisplay {
     this.#firstStep = firstStep;
   }
 
-  show(report: TrainingReport): void {
+  show(report: TrainingReport, sample?: SampleText): void {
     this.#losses.push(report.loss);
+    if (sample) this.#sample = sample;
     if (report.heldOutLoss !== undefined) this.#heldOut = `  held out ${report.heldOutLoss.toFixed(4)}`;
     if (this.#terminal.isTTY) this.#draw(report);
-    else this.#sayNowAndThen(report);
+    else this.#sayNowAndThen(report, sample);
   }
 
   /** Leaves the last panel standing. */
@@ -43,18 +49,20 @@ export class TrainingDisplay {
 
   #draw(report: TrainingReport): void {
     const columns = (this.#terminal.columns || 80) - 1;
-    const rows = [...lossCurve(this.#losses, Math.min(columns, 100), CURVE_ROWS), this.#line(report)];
+    const sample = this.#sample ? [sampleLine(this.#sample, columns)] : [];
+    const rows = [...lossCurve(this.#losses, Math.min(columns, 100), CURVE_ROWS), ...sample, this.#line(report)];
     const up = this.#drawnRows > 1 ? `\x1b[${this.#drawnRows - 1}A` : '';
     this.#terminal.write(`\r${up}${rows.map((row) => `\x1b[2K${row.slice(0, columns)}`).join('\n')}`);
     this.#drawnRows = rows.length;
   }
 
-  #sayNowAndThen(report: TrainingReport): void {
+  #sayNowAndThen(report: TrainingReport, sample: SampleText | undefined): void {
     const now = performance.now();
     const isLast = report.step === this.#steps;
     if (!isLast && report.heldOutLoss === undefined && now - this.#lastLine < LINE_SECONDS * 1000) return;
     this.#lastLine = now;
     this.#terminal.write(`${this.#line(report)}\n`);
+    if (sample) this.#terminal.write(`  ${sampleLine(sample, SAMPLE_COLUMNS)}\n`);
   }
 
   #line({ step, loss, learningRate, tokensInAll }: TrainingReport): string {
@@ -63,4 +71,12 @@ export class TrainingDisplay {
     const rate = Math.round(tokensInAll / seconds);
     return `step ${step} of ${this.#steps}  loss ${loss.toFixed(4)}${this.#heldOut}  rate ${learningRate.toExponential(1)}  ${rate} tokens/s  ${Math.ceil(left / 60)} min left`;
   }
+}
+
+/** The end of the prompt, and what the model wrote after it, in one line. */
+function sampleLine({ prompt, text }: SampleText, columns: number): string {
+  const flat = (words: string): string => words.replace(/\s+/g, ' ');
+  const before = flat(prompt);
+  const kept = before.length > PROMPT_COLUMNS ? `...${before.slice(3 - PROMPT_COLUMNS)}` : before;
+  return `${kept} =>${flat(` ${text}`)}`.slice(0, columns);
 }

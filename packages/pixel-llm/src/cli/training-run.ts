@@ -1,6 +1,9 @@
 /** A training as a command runs it: shown, logged, saved, stopped and gone on with. */
-import type { Command } from 'commander';
-import { loadCpuTraining } from '../backends/wasm/training/training-executor.ts';
+import { type Command, Option } from 'commander';
+import { selectTraining } from '../backends/select-training.ts';
+import type { DeviceName } from '../backends/types.ts';
+import '../backends/webgpu/node.ts';
+import type { ProductPrecision } from '../backends/webgpu/training/product-kernels.ts';
 import { isPixelError, PixelError } from '../core/errors.ts';
 import { openFileByteSink, pathExists } from '../core/node.ts';
 import { openWeightsFile } from '../pxi/node.ts';
@@ -14,6 +17,7 @@ import {
 } from '../train/checkpoint.ts';
 import type { DataLine } from '../train/data-file.ts';
 import type { Recipe } from '../train/recipe.ts';
+import { sampleText } from '../train/sample-text.ts';
 import { trainModel } from '../train/train-model.ts';
 import type { TrainerState } from '../train/trainer.ts';
 import { type CommandContext, decimalNumber, wholeNumber } from './command.ts';
@@ -25,8 +29,12 @@ export interface TrainingFlags {
   checkpoint?: string;
   minutes?: number;
   checkpointMinutes: number;
+  device: 'auto' | DeviceName;
   threads?: number;
   exact?: boolean;
+  precision: ProductPrecision;
+  gpuAdapter?: string;
+  sample: boolean;
   log?: string;
   json?: boolean;
 }
@@ -37,8 +45,20 @@ export function addTrainingFlags(command: Command, out: string): Command {
     .option('--checkpoint <file>', `where the training is kept (default: beside the ${out})`)
     .option('--minutes <n>', 'stop after so many minutes, with a checkpoint', decimalNumber(0.001))
     .option('--checkpoint-minutes <n>', 'write a checkpoint every so many minutes', decimalNumber(0.001), 2)
-    .option('--threads <n>', 'threads to compute with (default: physical cores)', wholeNumber(1, 64))
-    .option('--exact', 'without relaxed SIMD: the same bytes on every machine')
+    .addOption(
+      new Option('--device <name>', 'what to train on: auto is a GPU where there is one')
+        .choices(['auto', 'gpu', 'cpu', 'reference'])
+        .default('auto'),
+    )
+    .option('--threads <n>', 'cpu: threads to compute with (default: physical cores)', wholeNumber(1, 64))
+    .option('--exact', 'cpu: without relaxed SIMD, the same bytes on every machine')
+    .addOption(
+      new Option('--precision <type>', 'gpu: what products multiply; f16 is mixed precision')
+        .choices(['f32', 'f16'])
+        .default('f32'),
+    )
+    .option('--gpu-adapter <name>', "a part of the GPU adapter's name, software adapters too (default: a real GPU)")
+    .option('--no-sample', 'do not let the model write a sample of what it has learned now and then')
     .option('--log <file.jsonl>', 'keep every step, and draw the losses beside it (file.png)')
     .option('--json', 'write one JSON object a step to stdout');
 }
@@ -95,12 +115,19 @@ export async function runTraining(training: Training, flags: TrainingFlags, cont
   try {
     const state = await trainModel({
       ...{ recipe, base, adapter, lines, signal: AbortSignal.any([signal, timeUp.signal]) },
-      load: loadCpuTraining({ threads: flags.threads, ...(flags.exact && { build: 'plain' as const }) }),
+      load: await selectTraining(flags.device, { ...flags, build: flags.exact ? 'plain' : undefined }),
       ...(resumed && { state: resumed.state }),
       async onStep(report, current) {
         saves.latest = current;
-        if (flags.json) await context.print(`${JSON.stringify(report)}\n`);
-        display.show(report);
+        const isMeasured = report.step % recipe.measureEvery === 0 || report.step === recipe.steps;
+        // A different line each time.
+        const line = lines[Math.floor(report.step / recipe.measureEvery) % lines.length]!;
+        const sample =
+          flags.sample && isMeasured
+            ? await sampleText(base, adapter, current.weights, line, { threads: flags.threads, signal })
+            : undefined;
+        if (flags.json) await context.print(`${JSON.stringify({ ...report, ...(sample && { sample }) })}\n`);
+        display.show(report, sample);
         await log?.add(report);
         const now = performance.now();
         if (now - saved > flags.checkpointMinutes * 60_000) {

@@ -5,7 +5,7 @@
 import { isPixelError, PixelError } from '../../core/errors.ts';
 import { COMPUTE_LIMITS } from './adapters.ts';
 import type { FoundAdapter } from './gpu-platform.ts';
-import type { DeviceTraits, Kernel } from './kernels/kernel.ts';
+import type { DeviceTraits, KernelText } from './kernels/kernel.ts';
 
 /** The usage bits of the WebGPU specification; Node has no global for them. */
 export const BUFFER_USAGE = { mapRead: 0x1, copySource: 0x4, copyTarget: 0x8, uniform: 0x40, storage: 0x80 } as const;
@@ -125,7 +125,7 @@ export class GpuDevice {
   }
 
   /** The kernel's pipeline, compiled once for each text. Throws `bad-program`, `device-lost`. */
-  pipeline(kernel: Kernel): Promise<GPUComputePipeline> {
+  pipeline(kernel: KernelText): Promise<GPUComputePipeline> {
     const known = this.#shared.pipelines.get(kernel.code);
     if (known) return known;
     const made = this.#compile(kernel);
@@ -136,7 +136,7 @@ export class GpuDevice {
   /** The kernel's bindings, in order, to whole buffers or parts of them. */
   bindGroup(
     pipeline: GPUComputePipeline,
-    kernel: Kernel,
+    kernel: KernelText,
     buffers: ReadonlyMap<string, GPUBindingResource>,
   ): GPUBindGroup {
     const entries = kernel.bindings.map(({ name }, binding) => {
@@ -190,7 +190,7 @@ export class GpuDevice {
     if (this.#shared.users === 0) this.device.destroy();
   }
 
-  async #compile(kernel: Kernel): Promise<GPUComputePipeline> {
+  async #compile(kernel: KernelText): Promise<GPUComputePipeline> {
     const { label, code, entryPoint } = kernel;
     try {
       const module = this.device.createShaderModule({ label, code });

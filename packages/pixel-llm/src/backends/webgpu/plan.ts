@@ -8,7 +8,7 @@ import type { Dispatch, Leading, RowsClass, StageContext } from './dispatch.ts';
 import type { GpuDevice } from './gpu-device.ts';
 import type { KernelSizes } from './kernels/kernel.ts';
 import type { KvCache } from './kv-cache.ts';
-import type { PlanOps } from './plan-ops.ts';
+import { type PlanOps, readsOf } from './plan-ops.ts';
 import { leadingOf, type Stage, stageOf } from './stages.ts';
 import type { StepArena } from './step-arena.ts';
 import { ValueBuffers } from './value-buffers.ts';
@@ -79,12 +79,14 @@ export class Plan {
       leadingOf: (name) => leadings.get(name) ?? leadingOf(program, name),
     };
     const stages = ops.ops.map((op) => stageOf(op, context));
-    const values = await ValueBuffers.create(device, stages, (name, stage) => {
-      const temp = stage.temps.get(name);
-      const rows = Math.min(capacity[stage.leading], temp?.rows ?? Infinity);
-      return 4 * (temp?.width ?? context.widthOf(name)) * rows;
+    const steps = stages.map(({ op, out, temps, leading }) => {
+      const made = new Map<string, number>();
+      if (out !== undefined) made.set(out, 4 * context.widthOf(out) * capacity[leading]);
+      for (const [name, { width, rows = Infinity }] of temps)
+        made.set(name, 4 * width * Math.min(capacity[leading], rows));
+      return { made, read: readsOf(op) };
     });
-    return new Plan(parts, stages, values);
+    return new Plan(parts, stages, await ValueBuffers.create(device, steps));
   }
 
   /** Whether the value is ever whole in a buffer: fused ops do without some. */

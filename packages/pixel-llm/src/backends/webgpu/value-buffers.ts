@@ -1,25 +1,28 @@
-/** Buffers for a plan's values: a buffer is used again once nobody reads what is in it any more. */
+/** Buffers for values: a buffer is used again once nobody reads what is in it any more. */
 import { BUFFER_USAGE, type GpuDevice } from './gpu-device.ts';
-import { readsOf } from './plan-ops.ts';
-import type { Stage } from './stages.ts';
 
 interface Slot {
   bytes: number;
 }
 
-/** Which values share a buffer, before there are any. `bytesOf`: what a value takes. */
-function assignSlots(stages: readonly Stage[], bytesOf: (value: string, stage: Stage) => number): Map<string, Slot> {
+/** What is made and what is read, one step after another. */
+export interface ValueStep {
+  /** With what each takes. */
+  readonly made: ReadonlyMap<string, number>;
+  readonly read: readonly string[];
+}
+
+/** Which values share a buffer, before there are any. */
+function assignSlots(steps: readonly ValueStep[]): Map<string, Slot> {
   const lastRead = new Map<string, number>();
-  for (const [index, { op }] of stages.entries()) for (const name of readsOf(op)) lastRead.set(name, index);
+  for (const [index, { read }] of steps.entries()) for (const name of read) lastRead.set(name, index);
   const slots = new Map<string, Slot>();
   const free: Slot[] = [];
-  for (const [index, stage] of stages.entries()) {
-    const made = [...(stage.out === undefined ? [] : [stage.out]), ...stage.temps.keys()];
-    for (const name of made) slots.set(name, takeSlot(free, bytesOf(name, stage)));
-    const done = [...stage.temps.keys(), ...readsOf(stage.op).filter((name) => lastRead.get(name) === index)];
-    if (stage.out !== undefined && !lastRead.has(stage.out)) done.push(stage.out);
-    // An op may read a value twice, and inputs have no slot.
-    for (const name of new Set(done)) {
+  for (const [index, { made, read }] of steps.entries()) {
+    for (const [name, bytes] of made) slots.set(name, takeSlot(free, bytes));
+    const unread = [...made.keys()].filter((name) => !lastRead.has(name));
+    // A step may read a value twice, and inputs have no slot.
+    for (const name of new Set([...unread, ...read.filter((one) => lastRead.get(one) === index)])) {
       const slot = slots.get(name);
       if (slot) free.push(slot);
     }
@@ -45,15 +48,11 @@ export class ValueBuffers {
   }
 
   /** Throws `out-of-memory`, `device-lost`. */
-  static async create(
-    device: GpuDevice,
-    stages: readonly Stage[],
-    bytesOf: (value: string, stage: Stage) => number,
-  ): Promise<ValueBuffers> {
+  static async create(device: GpuDevice, steps: readonly ValueStep[]): Promise<ValueBuffers> {
     const { storage, copySource, copyTarget } = BUFFER_USAGE;
     const made = new Map<Slot, GPUBuffer>();
     const buffers = new Map<string, GPUBuffer>();
-    for (const [name, slot] of assignSlots(stages, bytesOf)) {
+    for (const [name, slot] of assignSlots(steps)) {
       const label = `values of ${slot.bytes} bytes`;
       const usage = storage | copySource | copyTarget;
       const buffer = made.get(slot) ?? (await device.createBindable(label, slot.bytes, usage));
@@ -66,6 +65,11 @@ export class ValueBuffers {
   /** Undefined for inputs. */
   get(value: string): GPUBuffer | undefined {
     return this.#buffers.get(value);
+  }
+
+  /** Gives all buffers back before the device. */
+  release(device: GpuDevice): void {
+    for (const buffer of new Set(this.#buffers.values())) device.release(buffer);
   }
 
   /** Bytes of all buffers. */

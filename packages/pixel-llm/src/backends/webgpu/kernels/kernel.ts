@@ -29,12 +29,16 @@ export interface KernelSizes {
   readonly runs?: number;
 }
 
-export interface Kernel {
+/** What a pipeline is made of. */
+export interface KernelText {
   /** For people, errors and snapshots: the op and what of the spec matters, e.g. `matmul Q4_0 896 x 4864`. */
   readonly label: string;
   readonly code: string;
   readonly entryPoint: string;
   readonly bindings: readonly KernelBinding[];
+}
+
+export interface Kernel extends KernelText {
   /** Workgroups of a dispatch; any count may be 0, and then nothing is dispatched. */
   workgroups(sizes: KernelSizes): readonly [x: number, y: number, z: number];
 }
