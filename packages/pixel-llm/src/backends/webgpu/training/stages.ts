@@ -5,7 +5,7 @@ import type { KernelText } from '../kernels/kernel.ts';
 import { type AngleTable, angleRegion } from '../rope-angles.ts';
 import { keyGradientKernel, queryGradientKernel, selfAttentionKernel } from './attention-kernels.ts';
 import { type Dims, WORKGROUP } from './kernel.ts';
-import { PRODUCT_TILE, type ProductKind, type ProductPrecision, productKernel } from './product-kernels.ts';
+import { PRODUCT_TILE, type ProductPrecision, productKernel } from './product-kernels.ts';
 import {
   CROSS_ENTROPY,
   CROSS_ENTROPY_GRADIENT,
@@ -127,7 +127,7 @@ function tempsOf(op: TrainingOp, sizes: ValueSizes, tokens: number): ReadonlyMap
 
 function dispatchesOf(op: TrainingOp, sizes: ValueSizes, options: StageOptions): TrainingDispatch[] {
   const [a, b, c] = op.in.map((value) => ({ value }));
-  const [first, second] = op.weights.map((weight) => ({ weight }));
+  const [table] = op.weights.map((weight) => ({ weight }));
   const out = { value: op.out };
   const count = (tokens: number): number => sizes.count(op.out, tokens);
   const width = sizes.width(op.out);
@@ -150,7 +150,7 @@ function dispatchesOf(op: TrainingOp, sizes: ValueSizes, options: StageOptions):
       return [eachValue(TAKE_COLUMNS, { x: a!, out }, count, [sizes.width(op.in[0]!), from, columns])];
     }
     case 'embed':
-      return [eachValue(EMBED, { ids: a!, table: first!, out }, count, [width])];
+      return [eachValue(EMBED, { ids: a!, table: table!, out }, count, [width])];
     case 'embedGradient': {
       const rows = eachValue(EMBED_GRADIENT, { ids: a!, d: b!, out }, (tokens) => sizes.count(op.in[1]!, tokens));
       const dims = (tokens: number): Dims => ({ counts: [sizes.count(op.in[1]!, tokens), width, tokens] });
@@ -169,25 +169,9 @@ function dispatchesOf(op: TrainingOp, sizes: ValueSizes, options: StageOptions):
       return [{ ...sums, dims: (tokens) => ({ counts: [width, sizes.count(op.in[0]!, tokens) / width] }) }];
     }
     case 'matmul':
-      return [
-        product('forward', { a: a!, b: first!, ...(second && { bias: second }), out }, options, (tokens) => [
-          tokens,
-          width,
-          sizes.width(op.in[0]!),
-        ]),
-      ];
     case 'matmulGradientInput':
-      return [
-        product('gradientInput', { a: a!, b: first!, out }, options, (tokens) => [
-          tokens,
-          width,
-          sizes.width(op.in[0]!),
-        ]),
-      ];
     case 'matmulGradientMatrix':
-      return [
-        product('gradientMatrix', { a: a!, b: b!, out }, options, (tokens) => [sizes.width(op.in[0]!), width, tokens]),
-      ];
+      return productDispatches(op, sizes, options);
     case 'softmax':
       return [eachRow(SOFTMAX, { x: a!, out }, op.in[0]!, sizes)];
     case 'softmaxGradient':
@@ -267,21 +251,28 @@ function attentionDispatches({
   ];
 }
 
-function product(
-  kind: ProductKind,
-  places: TrainingDispatch['places'],
-  { precision }: StageOptions,
-  shape: (tokens: number) => readonly [m: number, n: number, k: number],
-): TrainingDispatch {
-  return {
-    kernel: productKernel(kind, precision, 'bias' in places),
-    places,
-    dims: (tokens) => ({ counts: shape(tokens) }),
-    groups(tokens) {
-      const [m, n] = shape(tokens);
-      return Math.ceil(m / PRODUCT_TILE) * Math.ceil(n / PRODUCT_TILE);
-    },
+type ProductOp = TrainingOpOf<'matmul' | 'matmulGradientInput' | 'matmulGradientMatrix'>;
+
+function productDispatches(op: ProductOp, sizes: ValueSizes, { precision }: StageOptions): TrainingDispatch[] {
+  const [first = '', second = ''] = op.in;
+  const [matrix = '', bias] = op.weights;
+  const [width, inner] = [sizes.width(op.out), sizes.width(first)];
+  const isOfWeights = op.op === 'matmulGradientMatrix';
+  const kind = op.op === 'matmul' ? 'forward' : isOfWeights ? 'gradientMatrix' : 'gradientInput';
+  // What is summed over: the values of a row, or for a matrix's gradient the entries.
+  const shapeOf = (tokens: number) => (isOfWeights ? [inner, width, tokens] : [tokens, width, inner]);
+  const places = {
+    a: { value: first },
+    b: isOfWeights ? { value: second } : { weight: matrix },
+    ...(bias !== undefined && { bias: { weight: bias } }),
+    out: { value: op.out },
   };
+  const groups = (tokens: number): number => {
+    const [m = 0, n = 0] = shapeOf(tokens);
+    return Math.ceil(m / PRODUCT_TILE) * Math.ceil(n / PRODUCT_TILE);
+  };
+  const kernel = productKernel(kind, precision, bias !== undefined);
+  return [{ kernel, places, dims: (tokens) => ({ counts: shapeOf(tokens) }), groups }];
 }
 
 function eachValue(
