@@ -7,6 +7,7 @@ import { openFileByteSource } from '../src/core/node.ts';
 import { loadModel } from '../src/engine/node.ts';
 import { verifyModelFile } from '../src/pxi/verify-file.ts';
 import { writeDocs } from '../src/train/corpora/docs.ts';
+import { writeSpatial } from '../src/train/corpora/spatial.ts';
 import { writeStory } from '../src/train/corpora/stories.ts';
 import { answerQuestions, scoreRows } from '../src/train/evaluation/answer-questions.ts';
 import { scoreStories, tellStories } from '../src/train/evaluation/story-scores.ts';
@@ -43,6 +44,18 @@ test('Pixie costs stories little more than their grammar does, tells its own, an
   });
   const [row] = scoreRows(await answerQuestions(pixie, questions, { atOnce: 8 }));
   assert.ok(row!.score >= 0.9, `${row!.right} of ${row!.questions}`);
+});
+
+test('Pixie knows what is in what, in which region a point lies, and most of what it is asked about space', async () => {
+  await using pixie = await loadModel(join(MODELS, 'pixie.pxi.png'), { device: 'cpu', sequences: 8 });
+  const questions = Array.from({ length: 120 }, (_, i) => {
+    const { prompt, completion, kind } = writeSpatial(780, i);
+    return { story: '', question: prompt, answer: completion, kind };
+  });
+  const rows = scoreRows(await answerQuestions(pixie, questions, { atOnce: 8 }));
+  const scoreOf = (what: string): number => rows.find((row) => row.what === what)!.score;
+  for (const kind of ['containment', 'region']) assert.ok(scoreOf(kind) >= 0.9, kind);
+  assert.ok(scoreOf('all') >= 0.58, `${scoreOf('all')} of all`);
 });
 
 /** By the card. Of the questions that no training saw, some here and all with PIXEL_FULL. */
