@@ -83,7 +83,7 @@ function runTests(): void {
       '--test',
       '--test-concurrency=2',
       // A test that hangs must fail, not hold everything up; sweeps may take long.
-      `--test-timeout=${options.full ? 1_800_000 : 180_000}`,
+      `--test-timeout=${options.full ? 1_800_000 : 420_000}`,
       '--conditions=pixel-llm-source',
       `--test-reporter=./scripts/reporter.ts`,
       ...(options.only === undefined ? coverage : []),
