@@ -125,11 +125,16 @@ class GpuTrainingExecutor implements TrainingExecutor {
     this.#throwIfDisposed();
     await plan.begin(batches);
     const losses: Promise<Float32Array>[] = [];
-    for (const batch of batches) {
-      throwIfAborted(signal);
-      this.#throwIfDisposed();
-      losses.push(plan.run(batch));
-      await losses.at(-IN_FLIGHT);
+    try {
+      for (const batch of batches) {
+        throwIfAborted(signal);
+        this.#throwIfDisposed();
+        losses.push(plan.run(batch));
+        await losses.at(-IN_FLIGHT);
+      }
+    } finally {
+      // What is under way ends before an error is passed on: it must not meet the next call.
+      await Promise.allSettled(losses);
     }
     return (await Promise.all(losses)).map(checkLosses);
   }

@@ -119,6 +119,8 @@ export class TrainingPlan {
   async #reserve(tokens: number): Promise<void> {
     const { device } = this.#parts;
     const { storage, copySource, copyTarget, mapRead } = BUFFER_USAGE;
+    // Should something below fail, nothing is there to be run.
+    this.#tokens = 0;
     this.#values?.release(device);
     for (const buffer of this.#staging) device.release(buffer);
     this.#staging = [];
@@ -141,7 +143,6 @@ export class TrainingPlan {
       const buffer = await device.createBindable(`sum of ${place.sum}`, bytes, storage | copySource | copyTarget);
       this.#sums.set(place.sum, { buffer, bytes });
     }
-    this.#tokens = tokens;
     this.#arena.reserve(
       DIMS_REGION,
       BINDING_ALIGNMENT * this.#stages.reduce((sum, { dispatches }) => sum + dispatches.length, 0),
@@ -151,6 +152,7 @@ export class TrainingPlan {
     for (const [region, { computer }] of this.#angles) this.#arena.reserve(region, 8 * tokens * computer.pairs);
     await this.#arena.ready();
     await this.#bind();
+    this.#tokens = tokens;
   }
 
   async #bind(): Promise<void> {
