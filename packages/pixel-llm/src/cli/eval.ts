@@ -68,7 +68,7 @@ export const registerEval: RegisterCommand = (program, context) => {
     .option('--tell <n>', 'stories: let the model tell n of its own', wholeNumber(0, 100_000), 0)
     .option('--seed <n>', 'stories: the first seed of those', wholeNumber(0), 1)
     .option('--at-once <n>', 'questions under way at once', wholeNumber(1, 64), 8)
-    .option('--max-tokens <n>', 'tokens an answer may take, with its steps', wholeNumber(1), 512)
+    .option('--max-tokens <n>', 'tokens an answer may take, with its steps', wholeNumber(1), 768)
     .option('--mistakes <file.jsonl>', 'write what was answered wrongly, a line each');
   addDeviceFlags(command)
     .option('--json', 'write JSON instead of a table')

@@ -7,6 +7,7 @@ import type { MetadataValue } from '../gguf/head.ts';
 import { type MemoryTensor, memoryWeights } from '../pxi/memory-weights.ts';
 import type { WeightSource } from '../pxi/weight-source.ts';
 import { gaussians } from './gaussians.ts';
+import { type FirstLayer, lookBack } from './look-back.ts';
 
 export interface NewModelShape {
   readonly name: string;
@@ -62,7 +63,15 @@ export function newModel(
     matrix(`${name}.ffn_down.weight`, hidden, dim, residual);
   }
   gain('output_norm.weight');
+  lookBack(shape, firstLayer(tensors), 1 / residual);
   return memoryWeights(shape.name, new Map([...llamaMetadata(shape, vocab), ...tokenizer]), tensors);
+}
+
+function firstLayer(tensors: ReadonlyMap<string, MemoryTensor>): FirstLayer {
+  const [embedding, query, key, output] = ['token_embd', 'blk.0.attn_q', 'blk.0.attn_k', 'blk.0.attn_output'].map(
+    (name) => tensors.get(`${name}.weight`)!.values,
+  );
+  return { embedding: embedding!, query: query!, key: key!, output: output! };
 }
 
 /**

@@ -4,7 +4,7 @@
  * The example of a number is a function of seed and number; solve-spatial.ts answers from the text alone.
  */
 import { choiceSource } from '../../core/random.ts';
-import { converse, type Link, type Point, placingSteps, said, searchSteps } from '../tasks/search-steps.ts';
+import { converse, type Link, type Point, placingSteps, searchSteps } from '../tasks/search-steps.ts';
 
 export const SPATIAL_KINDS = ['relation', 'path', 'containment', 'size', 'coordinates', 'region'] as const;
 export type SpatialKind = (typeof SPATIAL_KINDS)[number];
@@ -161,13 +161,14 @@ function compassWord({ x, y }: Point): string {
 
 /** The search from the end, each room with the way that leads back; then those ways one after another from the start. */
 function wayBack(doors: readonly Link[], start: string, end: string): string[] {
-  const ways = new Map<string, { readonly word: string; readonly to: string }>();
-  const tell = (room: string): string => `from ${room} ${ways.get(room)!.word} to ${ways.get(room)!.to}`;
-  const steps = searchSteps(doors, end, start, compassWord, (seen) => {
-    ways.set(seen.thing, { word: converse(seen, compassWord).word, to: seen.from });
-    return [tell(seen.thing)];
+  const ways = new Map<string, { readonly said: string; readonly to: string }>();
+  const steps = searchSteps(doors, end, start, compassWord, (room, seen) => {
+    if (!seen) return room;
+    const said = `from ${room} ${converse(seen, compassWord).word} to ${seen.from}`;
+    ways.set(room, { said, to: seen.from });
+    return said;
   })!;
-  for (let room = start; room !== end; room = ways.get(room)!.to) steps.push(tell(room));
+  for (let room = start; room !== end; room = ways.get(room)!.to) steps.push(ways.get(room)!.said);
   return steps;
 }
 
@@ -232,11 +233,12 @@ function sizeWord({ x }: Point): string {
 /** The search from the first thing, each with its rank above or below it; then how the two compare. */
 function ranks(facts: readonly Link[], start: string, end: string): string[] {
   const rank = new Map([[start, 0]]);
-  const steps = searchSteps(facts, start, end, sizeWord, (seen) => {
-    rank.set(seen.thing, rank.get(seen.from)! + seen.x);
-    return [`${said(seen)} ${rank.get(seen.from)}`, `${seen.thing} ${rank.get(seen.thing)}`];
+  const steps = searchSteps(facts, start, end, sizeWord, (thing, seen) => {
+    if (!seen) return `${thing} 0`;
+    rank.set(thing, rank.get(seen.from)! + seen.x);
+    return `${thing} ${rank.get(thing)} ${seen.from}`;
   })!;
-  return [`${start} 0`, ...steps, `${start} ${sizeWord({ x: -rank.get(end)!, y: 0 })} ${end}`];
+  return [...steps, `${start} ${sizeWord({ x: -rank.get(end)!, y: 0 })} ${end}`];
 }
 
 const COORDINATE_QUESTIONS = ['at', 'where', 'right', 'higher', 'steps'] as const;

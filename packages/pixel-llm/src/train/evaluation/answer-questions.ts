@@ -23,7 +23,7 @@ export interface ScoreRow {
 }
 
 export interface AnswerOptions extends WorkOptions {
-  /** Tokens an answer may take, with its steps. Default 512. */
+  /** Tokens an answer may take, with its steps. Default 768. */
   readonly maxTokens?: number;
   /** Questions under way at once; the model must be loaded for as many sequences. Default 1. */
   readonly atOnce?: number;
@@ -33,7 +33,7 @@ export interface AnswerOptions extends WorkOptions {
 export async function answerQuestions(
   model: Model,
   questions: readonly Question[],
-  { maxTokens = 512, atOnce = 1, signal, onProgress }: AnswerOptions = {},
+  { maxTokens = 768, atOnce = 1, signal, onProgress }: AnswerOptions = {},
 ): Promise<AnsweredQuestion[]> {
   const answered: AnsweredQuestion[] = new Array(questions.length);
   let next = 0;

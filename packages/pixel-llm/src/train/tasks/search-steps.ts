@@ -1,7 +1,8 @@
 /**
- * Steps on the way to an answer that small models learn: a search that looks everywhere, nearest first. A way straight to the end would have to be
- * seen before its first word is written; here each step needs one fact that names a thing. Reading a fact from its other end is a sentence of its own,
- * since a sign that depends on both the word and the order of the names is what is learned last.
+ * Steps on the way to an answer that small models learn: a search that looks everywhere, nearest first, in which every word follows from few words
+ * that stand together. A way straight to the end would have to be seen before its first word is written; and "the next fact about X that leads
+ * somewhere new" is three conditions at once, which small models mix up. So facts are first told again from both ends, each end with a number,
+ * and the search then reads "X 1", "X 2", ... until there is none: one place to look at for each word.
  */
 
 /** `thing` is `word` of `from`: so many to the right, so many up. */
@@ -23,48 +24,83 @@ export function converse({ thing, from, x, y }: Link, wordOf: WordOf): Link {
   return { thing: from, word: wordOf(back), from: thing, ...back };
 }
 
+/** What is found is numbered with letters, since numbers say where it is. */
+const LETTERS = 'abcdefghijklmnopqrstuvwxyz';
+
+/** A place that the search has reached. */
+interface Found {
+  readonly name: string;
+  /** The place before it on the way from the start. */
+  readonly before: string | undefined;
+  /** What is said of it. */
+  readonly record: string;
+}
+
 /**
- * For each thing that is found: what was told, its converse, and what `found` says of it (the thing as seen from the one that it was found from).
- * "at X" begins the facts of X. Undefined where no facts connect the two.
+ * The facts from both ends, then the search: "at a X ..." begins the facts of X, of which each leads back or to a place with a letter of its own.
+ * `record` says what is known of a place from the link that led to it (its `from` is the place before), or of the start from none.
+ * Undefined where no facts connect the two, or where there are more places than letters.
  */
 export function searchSteps(
   links: readonly Link[],
   start: string,
   end: string,
   wordOf: WordOf,
-  found: (seen: Link) => readonly string[],
+  record: (name: string, seen: Link | undefined) => string,
 ): string[] | undefined {
-  const steps: string[] = [];
-  const seen = new Set([start]);
-  if (start === end) return steps;
-  for (const place of seen) {
-    steps.push(`at ${place}`);
-    for (const link of links) {
-      const back = converse(link, wordOf);
-      const next = link.from === place ? link : back;
-      if (next.from !== place || seen.has(next.thing)) continue;
-      seen.add(next.thing);
-      steps.push(said(link), said(back), ...found(next));
-      if (next.thing === end) return steps;
+  const { steps, ends } = toldFromBothEnds(links, wordOf);
+  const found: Found[] = [{ name: start, before: undefined, record: record(start, undefined) }];
+  for (const [index, place] of found.entries()) {
+    if (index >= LETTERS.length) return undefined;
+    steps.push(`at ${LETTERS[index]} ${place.record}`);
+    const numbered = ends.get(place.name) ?? [];
+    for (const [i, link] of numbered.entries()) {
+      const isBack = link.from === place.before;
+      steps.push(`${numberedEnd(link, i)}${isBack ? ' back' : ''}`);
+      if (isBack) continue;
+      if (found.some(({ name }) => name === link.from)) return undefined;
+      const seen = converse(link, wordOf);
+      const next = { name: link.from, before: place.name, record: record(link.from, seen) };
+      steps.push(`${LETTERS[found.length]} ${next.record}`);
+      found.push(next);
+      if (next.name === end) return steps;
     }
+    steps.push(`${place.name} ${numbered.length + 1} none`);
   }
   return undefined;
 }
 
-export function said({ thing, word, from }: Link): string {
-  return `${thing} ${word} ${from}`;
+/** "X 1 left Y, Y 1 right X, ...": each fact from both its ends, with a number for each fact that begins with a thing. */
+function toldFromBothEnds(
+  links: readonly Link[],
+  wordOf: WordOf,
+): { readonly steps: string[]; readonly ends: ReadonlyMap<string, readonly Link[]> } {
+  const ends = new Map<string, Link[]>();
+  const steps = links.flatMap((link) =>
+    [link, converse(link, wordOf)].map((end) => {
+      const list = ends.get(end.thing) ?? [];
+      ends.set(end.thing, list);
+      return numberedEnd(end, list.push(end) - 1);
+    }),
+  );
+  return { steps, ends };
+}
+
+function numberedEnd({ thing, word, from }: Link, index: number): string {
+  return `${thing} ${index + 1} ${word} ${from}`;
 }
 
 /** The search as above, each thing with its place: the start's is (0, 0). */
 export function placingSteps(links: readonly Link[], start: string, end: string, wordOf: WordOf): Placed | undefined {
   const places = new Map<string, Point>([[start, { x: 0, y: 0 }]]);
-  const steps = searchSteps(links, start, end, wordOf, (seen) => {
+  const steps = searchSteps(links, start, end, wordOf, (name, seen) => {
+    if (!seen) return `${name} 0 0`;
     const from = places.get(seen.from)!;
     const at = { x: from.x + seen.x, y: from.y + seen.y };
-    places.set(seen.thing, at);
-    return [`${said(seen)} ${from.x} ${from.y}`, `${seen.thing} ${at.x} ${at.y}`];
+    places.set(name, at);
+    return `${name} ${at.x} ${at.y} ${seen.from}`;
   });
-  return steps && { steps: [`${start} 0 0`, ...steps].join(', '), end: places.get(end)! };
+  return steps && { steps: steps.join(', '), end: places.get(end)! };
 }
 
 export interface Placed {
