@@ -39,7 +39,7 @@ interface Found {
 /**
  * The facts from both ends, then the search: "at a X ..." begins the facts of X, of which each leads back or to a place with a letter of its own.
  * `record` says what is known of a place from the link that led to it (its `from` is the place before), or of the start from none.
- * Undefined where no facts connect the two, or where there are more places than letters.
+ * Undefined where no facts connect the two, where they go round, or where there are more places than letters.
  */
 export function searchSteps(
   links: readonly Link[],
@@ -51,17 +51,17 @@ export function searchSteps(
   const { steps, ends } = toldFromBothEnds(links, wordOf);
   const found: Found[] = [{ name: start, before: undefined, record: record(start, undefined) }];
   for (const [index, place] of found.entries()) {
-    if (index >= LETTERS.length) return undefined;
     steps.push(`at ${LETTERS[index]} ${place.record}`);
     const numbered = ends.get(place.name) ?? [];
     for (const [i, link] of numbered.entries()) {
       const isBack = link.from === place.before;
       steps.push(`${numberedEnd(link, i)}${isBack ? ' back' : ''}`);
       if (isBack) continue;
-      if (found.some(({ name }) => name === link.from)) return undefined;
+      const letter = LETTERS[found.length];
+      if (!letter || found.some(({ name }) => name === link.from)) return undefined;
       const seen = converse(link, wordOf);
       const next = { name: link.from, before: place.name, record: record(link.from, seen) };
-      steps.push(`${LETTERS[found.length]} ${next.record}`);
+      steps.push(`${letter} ${next.record}`);
       found.push(next);
       if (next.name === end) return steps;
     }

@@ -31,12 +31,12 @@ test('what a form of sentence says is learned by majority, and steps come of it'
   assert.deepEqual(
     questions.map((question) => forms.answerWithSteps(question)),
     [
-      'Q 0 0, at Q, P above Q, Q below P, P above Q 0 0, P 0 1: above',
-      'P 0 0, at P, P above Q, Q below P, Q below P 0 0, Q 0 -1: below',
+      'P 1 above Q, Q 1 below P, at a Q 0 0, Q 1 below P, b P 0 1 Q: above',
+      'P 1 above Q, Q 1 below P, at a P 0 0, P 1 above Q, b Q 0 -1 P: below',
       // A label that contradicts its form stays, without steps.
       'left',
-      'T 0 0, at T, T left U, U right T, U right T 0 0, U 1 0: right',
-      'Z 0 0, at Z, W left Z, Z right W, W left Z 0 0, W -1 0, at W, V above W, W below V, V above W -1 0, V -1 1: upper-left',
+      'T 1 left U, U 1 right T, at a T 0 0, T 1 left U, b U 1 0 T: right',
+      'V 1 above W, W 1 below V, W 2 left Z, Z 1 right W, at a Z 0 0, Z 1 right W, b W -1 0 Z, Z 2 none, at b W -1 0 Z, W 1 below V, c V -1 1 W: upper-left',
       'right',
     ],
   );
@@ -49,9 +49,9 @@ test('letters are exchanged alike in story and question', () => {
   for (let example = 0; example < 50; example++) {
     const other = renamed(question!, choiceSource(1, example));
     assert.equal(other.answer, 'upper-left');
-    const [first, ...steps] = forms.answerWithSteps(other).split(', ');
-    assert.match(first!, /^[A-Z] 0 0$/);
-    assert.match(steps.at(-1)!, /^[A-Z] -1 1: upper-left$/);
+    const steps = forms.answerWithSteps(other).split(', ');
+    assert.match(steps[4]!, /^at a [A-Z] 0 0$/);
+    assert.match(steps.at(-1)!, /^c [A-Z] -1 1 [A-Z]: upper-left$/);
     assert.ok(promptOf(other).endsWith('?'));
   }
 });
@@ -68,7 +68,7 @@ test('sentences in new company make stories whose labels follow from what the fo
     const [steps = '', answer] = forms.answerWithSteps(made).split(': ');
     if (answer === undefined) continue;
     assert.equal(answer, made.answer);
-    const [x = 0, y = 0] = steps.split(' ').slice(-2).map(Number);
+    const [x = 0, y = 0] = steps.split(' ').slice(-3, -1).map(Number);
     const words = [
       ['lower-left', 'left', 'upper-left'],
       ['below', 'overlap', 'above'],
