@@ -1,6 +1,6 @@
 /**
  * The matrix products of the device `cpu`, one weight type after another, on one thread: `node bench/cpu-kernels.ts [--megabytes 96]
- * [--rounds 7] [--types Q8_0,Q4_0] [--no-save]`. Weights a second from memory with one token (against reading memory in order, which is what limits it), and
+ * [--columns 1024] [--rounds 7] [--types Q8_0,Q4_0] [--no-save]`. Weights a second from memory with one token (against reading memory in order, which is what limits it), and
  * multiply-adds a second with 8 and 128 tokens. First the check: 8 tokens together give the bits of one.
  */
 import assert from 'node:assert/strict';
@@ -15,16 +15,17 @@ import { interleave, printTable, type ResultRow, rounded, saveResults } from './
 const { values: options } = parseArgs({
   options: {
     megabytes: { type: 'string', default: '96' },
+    columns: { type: 'string', default: '1024' },
     rounds: { type: 'string', default: '7' },
     types: { type: 'string', default: 'F32,F16,BF16,Q8_0,Q6_K,Q5_K,Q5_1,Q5_0,Q4_K,Q4_1,Q4_0,Q3_K' },
     'no-save': { type: 'boolean' },
   },
 });
 const TYPES = options.types.split(',');
-const COLUMNS = 1024;
+const COLUMNS = Number(options.columns);
 const BYTES = Number(options.megabytes) * 1e6;
 /** Rows for products with many tokens: what fits the caches, so that arithmetic is what is timed. */
-const FEW_ROWS = 512;
+const FEW_ROWS = 4 * Math.max(1, Math.floor(131_072 / COLUMNS));
 
 const kernelFile = `../packages/pixel-llm/src/backends/wasm/kernels-${supportedBuild()}.wasm`;
 const compiled = new WebAssembly.Module(readFileSync(new URL(kernelFile, import.meta.url)));

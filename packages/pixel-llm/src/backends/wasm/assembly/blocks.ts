@@ -76,3 +76,12 @@ export function gatherPairs(x0: v128, x1: v128, x2: v128, top: v128): v128 {
 export function fifthBits(fifths: v128, v: i32, mask: v128): v128 {
   return v128.and(v < 4 ? i16x8.shl(fifths, 4 - v) : i16x8.shr_u(fifths, v - 4), mask);
 }
+
+/**
+ * A line of each 64 bytes, before what follows them. A stream that prefetchers follow must not jump: scales lie before their weights and are read
+ * along with them, and where they are more than some 420 bytes, the jump over them halves the speed of Zen 4.
+ */
+@inline
+export function readInOrder(at: usize, bytes: usize): void {
+  for (const end = at + bytes; at < end; at += 64) load<u8>(at);
+}

@@ -14,6 +14,7 @@ import {
   HEADER_BYTES,
   MINIMUM,
   PLAIN,
+  readInOrder,
   SUPER16,
   SUPER32,
   scaleBytes,
@@ -56,12 +57,15 @@ export function matvec(
   const group = groupBytes(bits, scaling, blocks);
   const count = (rows + 3) >> 2;
   const half = count >> 1;
+  const headBytes = HEADER_BYTES + scaleBytes(scaling, blocks);
   // Two streams, half the matrix apart, so that each goes on without a jump. An odd group, the last, is its own neighbour.
   for (let i = 0; i < count - half; i++) {
     const row = i < half ? 4 * i : 8 * half;
     const row2 = i < half ? 4 * (i + half) : row;
     const first = weights + <usize>(row >> 2) * group;
     const second = weights + <usize>(row2 >> 2) * group;
+    readInOrder(first, headBytes);
+    readInOrder(second, headBytes);
     if (scaling === SUPER16) superGroups(bits, shift, way, first, second, row, row2, rows, blocks, q, meta, out, bias);
     else groups(bits, scaling, shift, way, first, second, row, row2, rows, blocks, q, meta, out, bias);
   }
