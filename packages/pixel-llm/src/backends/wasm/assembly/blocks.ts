@@ -1,7 +1,7 @@
 /**
  * How quantized weights lie in memory once packed: four rows together ("a group"), lanes = rows. Groups follow one another; one is
- * a header (two f32: what its f16 scales and its f16 minimums are to be multiplied by, after widening), the scales of all its blocks, and their weights, each
- * part padded to 16 bytes. A block is 32 columns of the four rows, as eight vectors of sixteen unsigned bytes: vector v holds
+ * a header (two f32: what its f16 scales and its f16 minimums are to be multiplied by, after widening), then sections of 32 blocks, or of 16 where there are minimums in f16 (the last may have
+ * fewer): the scales of the section's blocks, padded to 16 bytes, and their weights. A block is 32 columns of the four rows, as eight vectors of sixteen unsigned bytes: vector v holds
  * columns 4v .. 4v+3 of row 0, then of rows 1, 2, 3.
  *
  * | bits | weights of a block |
@@ -32,7 +32,16 @@ export function blockBytes(bits: i32): usize {
   return bits === 4 ? 64 : bits === 5 ? 80 : bits === 6 ? 96 : 128;
 }
 
-/** Bytes of a group's scales. */
+/**
+ * Blocks in a section. What prefetchers follow must not jump far: with the scales of a whole row before its weights, rows of more than 1,700 columns
+ * were read at half the speed (Zen 4; the jump over the scales was more than some 420 bytes).
+ */
+@inline
+export function sectionBlocks(scaling: i32): i32 {
+  return scaling === MINIMUM ? 16 : 32;
+}
+
+/** Bytes of the scales of so many blocks of a section. */
 @inline
 export function scaleBytes(scaling: i32, blocks: i32): usize {
   const count = <usize>blocks;
@@ -41,10 +50,16 @@ export function scaleBytes(scaling: i32, blocks: i32): usize {
   return scaling === SUPER32 ? (count >> 3) * 96 : (count >> 3) * 80;
 }
 
-/** Bytes of a group. */
+/** Bytes of a group; of its header and what comes before a section, if `blocks` are those before it. */
 @inline
 export function groupBytes(bits: i32, scaling: i32, blocks: i32): usize {
   return HEADER_BYTES + scaleBytes(scaling, blocks) + blockBytes(bits) * <usize>blocks;
+}
+
+/** Bytes of the scales of the section that begins with `block`. */
+@inline
+export function sectionScaleBytes(scaling: i32, block: i32, blocks: i32): usize {
+  return scaleBytes(scaling, min(sectionBlocks(scaling), blocks - block));
 }
 
 /** Vector v (a constant) of the block at p, as unsigned bytes. */
@@ -75,13 +90,4 @@ export function gatherPairs(x0: v128, x1: v128, x2: v128, top: v128): v128 {
 @inline
 export function fifthBits(fifths: v128, v: i32, mask: v128): v128 {
   return v128.and(v < 4 ? i16x8.shl(fifths, 4 - v) : i16x8.shr_u(fifths, v - 4), mask);
-}
-
-/**
- * A line of each 64 bytes, before what follows them. A stream that prefetchers follow must not jump: scales lie before their weights and are read
- * along with them, and where they are more than some 420 bytes, the jump over them halves the speed of Zen 4.
- */
-@inline
-export function readInOrder(at: usize, bytes: usize): void {
-  for (const end = at + bytes; at < end; at += 64) load<u8>(at);
 }

@@ -14,10 +14,10 @@ import {
   HEADER_BYTES,
   MINIMUM,
   PLAIN,
-  readInOrder,
   SUPER16,
   SUPER32,
-  scaleBytes,
+  sectionBlocks,
+  sectionScaleBytes,
 } from './blocks';
 import {
   ACTIVATION_BYTES,
@@ -57,15 +57,12 @@ export function matvec(
   const group = groupBytes(bits, scaling, blocks);
   const count = (rows + 3) >> 2;
   const half = count >> 1;
-  const headBytes = HEADER_BYTES + scaleBytes(scaling, blocks);
   // Two streams, half the matrix apart, so that each goes on without a jump. An odd group, the last, is its own neighbour.
   for (let i = 0; i < count - half; i++) {
     const row = i < half ? 4 * i : 8 * half;
     const row2 = i < half ? 4 * (i + half) : row;
     const first = weights + <usize>(row >> 2) * group;
     const second = weights + <usize>(row2 >> 2) * group;
-    readInOrder(first, headBytes);
-    readInOrder(second, headBytes);
     if (scaling === SUPER16) superGroups(bits, shift, way, first, second, row, row2, rows, blocks, q, meta, out, bias);
     else groups(bits, scaling, shift, way, first, second, row, row2, rows, blocks, q, meta, out, bias);
   }
@@ -119,13 +116,20 @@ function groups(
   let factor2 = v128.load32_splat(second);
   let minimumFactor = v128.load32_splat(first, 4);
   let minimumFactor2 = v128.load32_splat(second, 4);
-  let scales = first + HEADER_BYTES;
-  let scales2 = second + HEADER_BYTES;
-  let p = scales + scaleBytes(scaling, blocks);
-  let p2 = scales2 + scaleBytes(scaling, blocks);
+  let p = first + HEADER_BYTES;
+  let p2 = second + HEADER_BYTES;
+  let scales = p;
+  let scales2 = p2;
   let acc = f32x4.splat(0);
   let acc2 = acc;
   for (let block = 0; block < blocks; block++) {
+    if (block % sectionBlocks(scaling) === 0) {
+      const bytes = sectionScaleBytes(scaling, block, blocks);
+      scales = p;
+      scales2 = p2;
+      p += bytes;
+      p2 += bytes;
+    }
     touch(bits, way, block, p);
     touch(bits, way, block, p2);
     if (scaling === SUPER32 && (block & 7) === 0) {
@@ -199,15 +203,22 @@ function superGroups(
   const low = inRegister(bits === 6 ? 63 : 15);
   const upper = inRegister(bits === 6 ? 0xc0 : 16);
   const ones = onesInRegister();
-  let scales = first + HEADER_BYTES;
-  let scales2 = second + HEADER_BYTES;
-  let p = scales + scaleBytes(SUPER16, blocks);
-  let p2 = scales2 + scaleBytes(SUPER16, blocks);
+  let p = first + HEADER_BYTES;
+  let p2 = second + HEADER_BYTES;
+  let scales = p;
+  let scales2 = p2;
   let d = f32x4.splat(0);
   let d2 = d;
   let acc = d;
   let acc2 = d;
   for (let block = 0; block < blocks; block++) {
+    if (block % sectionBlocks(SUPER16) === 0) {
+      const bytes = sectionScaleBytes(SUPER16, block, blocks);
+      scales = p;
+      scales2 = p2;
+      p += bytes;
+      p2 += bytes;
+    }
     touch(bits, way, block, p);
     touch(bits, way, block, p2);
     if ((block & 7) === 0) {

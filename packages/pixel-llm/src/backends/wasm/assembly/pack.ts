@@ -5,7 +5,7 @@
  * F16 scales are multiplied by a power of two, the group's own, that makes its largest 2^15: then none but those 2^29 times
  * smaller is subnormal. The header undoes it.
  */
-import { blockBytes, HEADER_BYTES, MINIMUM, PLAIN, SUPER16, SUPER32, scaleBytes } from './blocks';
+import { blockBytes, groupBytes, MINIMUM, PLAIN, SUPER16, SUPER32, sectionBlocks, sectionScaleBytes } from './blocks';
 import { HALF_BIAS } from './dot';
 import { fromHalf, headroom, powerOfTwo, toHalf } from './halves';
 
@@ -52,14 +52,12 @@ export function packQ6_K(qs: usize, qh: usize, sc: usize, d: usize, blocks: i32,
 @inline
 function packSimple(kind: i32, bits: i32, scaling: i32, qs: usize, qh: usize, d: usize, blocks: i32, out: usize): i32 {
   const fields: i32 = scaling === MINIMUM ? 2 : 1;
-  const scales = out + HEADER_BYTES;
   for (let field: i32 = 0; field < fields; field++) {
-    if (!packHalves(d + 2 * field, 4 * blocks, 2 * fields, blocks, out + 4 * field, scales + 8 * field, 8 * fields)) return 0;
+    if (!packHalves(bits, scaling, d + 2 * field, 2 * fields, blocks, out, field)) return 0;
   }
-  const quants = scales + scaleBytes(scaling, blocks);
   for (let lane: i32 = 0; lane < 4; lane++) {
     for (let block: i32 = 0; block < blocks; block++) {
-      packBlock(kind, bits, qs, qh, 0, quants + blockBytes(bits) * block, lane);
+      packBlock(kind, bits, qs, qh, 0, weightsAt(bits, scaling, out, block, blocks), lane);
       qs += kind === Q8 ? 32 : 16;
       qh += 4;
     }
@@ -67,16 +65,37 @@ function packSimple(kind: i32, bits: i32, scaling: i32, qs: usize, qh: usize, d:
   return 1;
 }
 
-/** One f16 a block of four rows: value i of the plane goes to lane i / blocks of block i % blocks. */
-function packHalves(d: usize, count: i32, step: usize, blocks: i32, header: usize, scales: usize, stride: usize): i32 {
+/** Where the section of a block begins. */
+@inline
+function sectionAt(bits: i32, scaling: i32, group: usize, block: i32): usize {
+  return group + groupBytes(bits, scaling, block - (block % sectionBlocks(scaling)));
+}
+
+/** Where a block's weights are. */
+@inline
+function weightsAt(bits: i32, scaling: i32, group: usize, block: i32, blocks: i32): usize {
+  const within = block % sectionBlocks(scaling);
+  const weights = sectionAt(bits, scaling, group, block) + sectionScaleBytes(scaling, block - within, blocks);
+  return weights + blockBytes(bits) * <usize>within;
+}
+
+/**
+ * One f16 a block of four rows: value i of the plane goes to lane i / blocks of block i % blocks. Field 0 are scales, field 1 minimums, of which each has
+ * its part of the header.
+ */
+@inline
+function packHalves(bits: i32, scaling: i32, d: usize, step: usize, blocks: i32, group: usize, field: i32): i32 {
+  const count = 4 * blocks;
   let largest: f32 = 0;
   for (let i: i32 = 0; i < count; i++) largest = max(largest, abs(fromHalf(load<u16>(d + step * i))));
   if (!(largest <= 65504)) return 0;
   const exponent = headroom(largest);
-  store<f32>(header, HALF_BIAS * powerOfTwo(-exponent));
+  store<f32>(group + 4 * field, HALF_BIAS * powerOfTwo(-exponent));
+  const stride = 4 * <i32>step;
   for (let i: i32 = 0; i < count; i++) {
-    const scaled = fromHalf(load<u16>(d + step * i)) * powerOfTwo(exponent);
-    store<u16>(scales + stride * (i % blocks) + 2 * (i / blocks), <u16>toHalf(scaled));
+    const block = i % blocks;
+    const to = sectionAt(bits, scaling, group, block) + 8 * field + stride * (block % sectionBlocks(scaling));
+    store<u16>(to + 2 * (i / blocks), <u16>toHalf(fromHalf(load<u16>(d + step * i)) * powerOfTwo(exponent)));
   }
   return 1;
 }
@@ -93,13 +112,13 @@ function packSuper(
   blocks: i32,
   out: usize,
 ): i32 {
-  const scales = out + HEADER_BYTES;
-  const quants = scales + scaleBytes(scaling, blocks);
+  const superBytes: usize = scaling === SUPER32 ? 96 : 80;
   for (let lane: i32 = 0; lane < 4; lane++) {
     for (let start: i32 = 0; start < blocks; start += 8) {
-      if (!packSuperScales(kind, scaling, sc, d, scales + (scaling === SUPER32 ? 96 : 80) * (start >> 3), lane)) return 0;
+      const scales = sectionAt(bits, scaling, out, start) + superBytes * ((start % sectionBlocks(scaling)) >> 3);
+      if (!packSuperScales(kind, scaling, sc, d, scales, lane)) return 0;
       for (let block: i32 = 0; block < 8; block++) {
-        packBlock(kind, bits, qs, qh, block, quants + blockBytes(bits) * (start + block), lane);
+        packBlock(kind, bits, qs, qh, block, weightsAt(bits, scaling, out, start + block, blocks), lane);
       }
       qs += kind === Q3K ? 64 : 128;
       qh += kind === Q6K ? 64 : 32;

@@ -17,7 +17,7 @@
  *
  * The two steps that WORDS makes of four columns have the even and the odd ones.
  */
-import { blockBytes, HEADER_BYTES, MINIMUM, PLAIN, SUPER16, SUPER32, scaleBytes, weightVector } from './blocks';
+import { blockBytes, groupBytes, MINIMUM, PLAIN, SUPER16, SUPER32, sectionBlocks, sectionScaleBytes, weightVector } from './blocks';
 import { ACTIVATION_BYTES, DIRECT, loadHalves, WORDS } from './dot';
 import { firstBytes, secondBytes } from './matvec';
 import { FIRST_SUM, META_BYTES, SCALED_SUM, SECOND_SUM, SUM } from './quantize';
@@ -52,7 +52,7 @@ export function tileBlock(kind: i32): usize {
   return tileIntegers(kind) + 64;
 }
 
-/** Blocks first .. last - 1 (first: a multiple of eight) of a group of `blocks`, at `panel`, or as the second group at panel + 16. */
+/** Blocks first .. last - 1 (first begins a section) of a group of `blocks`, at `panel`, or as the second group at panel + 16. */
 @inline
 export function unpackGroup(
   kind: i32,
@@ -65,13 +65,17 @@ export function unpackGroup(
   last: i32,
   panel: usize,
 ): void {
-  let scales = group + HEADER_BYTES + scaleBytes(scaling, first);
-  let quants = group + HEADER_BYTES + scaleBytes(scaling, blocks) + blockBytes(bits) * <usize>first;
+  let quants = group + groupBytes(bits, scaling, first);
+  let scales = quants;
   const scaleFactor = v128.load32_splat(group);
   const minimumFactor = v128.load32_splat(group, 4);
   let d = scaleFactor;
   let least = minimumFactor;
   for (let block = first; block < last; block++) {
+    if (block % sectionBlocks(scaling) === 0) {
+      scales = quants;
+      quants += sectionScaleBytes(scaling, block, blocks);
+    }
     const to = panel + panelWeights(kind);
     if (scaling === PLAIN || scaling === MINIMUM) {
       v128.store(to, f32x4.mul(loadHalves(scales), scaleFactor));
