@@ -4,7 +4,7 @@ import type { ByteSink } from '../core/byte-sink.ts';
 import { PixelError, throwIfAborted } from '../core/errors.ts';
 import { openFileByteSink } from '../core/node.ts';
 import { writeDocs } from '../train/corpora/docs.ts';
-import { MOST_HOPS, SPATIAL_KINDS, type SpatialKind, writeSpatial } from '../train/corpora/spatial.ts';
+import { MOST_HOPS, SPATIAL_KINDS, type SpatialKind, writeRecall, writeSpatial } from '../train/corpora/spatial.ts';
 import { judgeStory, writeStory } from '../train/corpora/stories.ts';
 import { PARTS, type Part, withSteps } from '../train/tasks/question.ts';
 import { type CommandContext, type RegisterCommand, wholeNumber } from './command.ts';
@@ -29,6 +29,7 @@ interface CorpusFlags {
   mostHops: number;
   heldOut?: boolean;
   steps?: boolean;
+  recall?: boolean;
   out?: string;
 }
 
@@ -63,6 +64,7 @@ export const registerCorpus: RegisterCommand = (program, context) => {
     .option('--first <n>', 'the number of the first line', wholeNumber(0), 0)
     .option('--kind <kind>', `spatial: only one kind (${SPATIAL_KINDS.join(', ')})`, spatialKind)
     .option('--most-hops <n>', 'spatial: fewer make shorter lines, to begin with', wholeNumber(1, MOST_HOPS), MOST_HOPS)
+    .option('--recall', 'spatial: instead of questions, facts to be told again from both ends')
     .option('--steps', 'spatial, babi, stepgame: answers with what to write down on the way to them')
     .option('--held-out', 'docs: only wordings that are otherwise never used')
     .option('--from <files...>', "babi, stepgame: files in the task's own format")
@@ -136,7 +138,7 @@ async function linesOf(
 
 function madeLine(
   name: MadeCorpus,
-  { seed, kind, mostHops, heldOut, steps }: CorpusFlags,
+  { seed, kind, mostHops, heldOut, steps, recall }: CorpusFlags,
   example: number,
   statistics: Statistics,
 ): string {
@@ -150,6 +152,11 @@ function madeLine(
   if (name === 'docs') {
     const made = writeDocs(seed, example, heldOut);
     statistics.count('question', made.prompt.length + made.completion.length + 1);
+    return JSON.stringify(made);
+  }
+  if (recall) {
+    const made = writeRecall(seed, example, { kind, mostHops });
+    statistics.count(made.kind, made.prompt.length + made.completion.length + 1);
     return JSON.stringify(made);
   }
   const { steps: written, ...made } = writeSpatial(seed, example, { kind, mostHops });

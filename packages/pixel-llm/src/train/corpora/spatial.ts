@@ -3,8 +3,17 @@
  * not matter; ways through rooms; what is in what; what is larger; coordinates and regions of a map.
  * The example of a number is a function of seed and number; solve-spatial.ts answers from the text alone.
  */
+import { PixelError } from '../../core/errors.ts';
 import { choiceSource } from '../../core/random.ts';
-import { converse, type Link, type Point, placingSteps, searchSteps } from '../tasks/search-steps.ts';
+import {
+  converse,
+  type Link,
+  type Point,
+  placingSteps,
+  searchSteps,
+  toldFromBothEnds,
+  type WordOf,
+} from '../tasks/search-steps.ts';
 
 export const SPATIAL_KINDS = ['relation', 'path', 'containment', 'size', 'coordinates', 'region'] as const;
 export type SpatialKind = (typeof SPATIAL_KINDS)[number];
@@ -60,7 +69,18 @@ interface Draw {
   shuffled<Item>(items: readonly Item[]): Item[];
 }
 
-const WRITERS: Readonly<Record<SpatialKind, (draw: Draw, mostHops: number) => Omit<SpatialExample, 'kind'>>> = {
+/** What the facts of a question say of pairs of things, where they do. */
+interface Facts {
+  readonly text: string;
+  readonly links: readonly Link[];
+  readonly wordOf: WordOf;
+}
+
+interface Written extends Omit<SpatialExample, 'kind'> {
+  readonly facts?: Facts;
+}
+
+const WRITERS: Readonly<Record<SpatialKind, (draw: Draw, mostHops: number) => Written>> = {
   relation,
   path,
   containment,
@@ -83,11 +103,43 @@ export function writeSpatial(
   { kind, mostHops = MOST_HOPS }: SpatialOptions = {},
 ): SpatialExample {
   const chosen = kind ?? SPATIAL_KINDS[example % SPATIAL_KINDS.length]!;
-  return { kind: chosen, ...WRITERS[chosen](drawFrom(choiceSource(seed, example)), mostHops) };
+  const { facts: _, ...written } = WRITERS[chosen](drawFrom(choiceSource(seed, example)), mostHops);
+  return { kind: chosen, ...written };
+}
+
+/** Kinds whose facts are about pairs of things. */
+const PAIRED_KINDS = ['relation', 'path', 'size'] as const;
+
+/**
+ * The facts of a question and no question: they are told from both ends, as the steps of answers begin, and then once more in another order. Looking
+ * up what was said of a thing is most of each line, while in answers it is one word of ten: models that begin with such lines learn it sooner.
+ * Throws `bad-argument` for a kind without facts about pairs.
+ */
+export function writeRecall(
+  seed: number,
+  example: number,
+  { kind, mostHops = MOST_HOPS }: SpatialOptions = {},
+): Omit<SpatialExample, 'steps'> {
+  const chosen = kind ?? PAIRED_KINDS[example % PAIRED_KINDS.length]!;
+  const draw = drawFrom(choiceSource(seed, example));
+  const { facts } = WRITERS[chosen](draw, mostHops);
+  if (!facts) {
+    throw new PixelError(
+      'bad-argument',
+      `There is nothing to recall in ${chosen}: only in ${PAIRED_KINDS.join(', ')}.`,
+    );
+  }
+  const told = toldFromBothEnds(facts.links, facts.wordOf).steps;
+  return {
+    kind: chosen,
+    hops: facts.links.length,
+    prompt: `${facts.text} Tell it from both ends, twice.`,
+    completion: `${told.join(', ')}; ${draw.shuffled(told).join(', ')}`,
+  };
 }
 
 /** A chain of things, each told from its neighbour, in any order and from either end; others hang on it and lead nowhere. */
-function relation(draw: Draw, mostHops: number): Omit<SpatialExample, 'kind'> {
+function relation(draw: Draw, mostHops: number): Written {
   const hops = 1 + draw.below(mostHops);
   const others = draw.below(4);
   const things = draw.some(THINGS, hops + 1 + others);
@@ -103,9 +155,11 @@ function relation(draw: Draw, mostHops: number): Omit<SpatialExample, 'kind'> {
   for (let i = hops + 1; i < things.length; i++) place(i, draw.below(hops + 1));
   const end = at[hops]!;
   const told = draw.shuffled(links);
+  const text = told.map(factOf).join(' ');
   return {
+    facts: { text, links: told, wordOf: shortOf },
     hops,
-    prompt: `${told.map(factOf).join(' ')} Where is the ${things[hops]} from the ${things[0]}?`,
+    prompt: `${text} Where is the ${things[hops]} from the ${things[0]}?`,
     completion: directionTo(end).words.replace(/ of$/, ''),
     steps: placingSteps(told, things[0]!, things[hops]!, shortOf)!.steps,
   };
@@ -125,7 +179,7 @@ function factOf({ thing, from, x, y }: Link): string {
 }
 
 /** Rooms that grow as a tree on a grid, so that there is one way between two of them. */
-function path(draw: Draw, mostHops: number): Omit<SpatialExample, 'kind'> {
+function path(draw: Draw, mostHops: number): Written {
   const rooms = draw.some(ROOMS, 4 + draw.below(Math.min(6, mostHops)));
   const places: { x: number; y: number; parent: number; way: Way | undefined }[] = [
     { x: 0, y: 0, parent: -1, way: undefined },
@@ -142,12 +196,13 @@ function path(draw: Draw, mostHops: number): Omit<SpatialExample, 'kind'> {
       return draw.below(2) === 0 ? door : converse(door, compassWord);
     }),
   );
-  const facts = doors.map((door) => `The ${door.thing} is ${door.word} of the ${door.from}.`);
+  const text = doors.map((door) => `The ${door.thing} is ${door.word} of the ${door.from}.`).join(' ');
   const [from, to] = draw.some([...places.keys()], 2) as [number, number];
   const ways = wayBetween(places, from, to);
   return {
+    facts: { text, links: doors, wordOf: compassWord },
     hops: ways.length,
-    prompt: `${facts.join(' ')} How do you go from the ${rooms[from]} to the ${rooms[to]}?`,
+    prompt: `${text} How do you go from the ${rooms[from]} to the ${rooms[to]}?`,
     completion: ways.map(({ word }) => word).join(', '),
     steps: wayBack(doors, rooms[from]!, rooms[to]!).join(', '),
   };
@@ -209,7 +264,7 @@ function containment(draw: Draw, mostHops: number): Omit<SpatialExample, 'kind'>
 }
 
 /** A row of things by size, told from neighbour to neighbour. */
-function size(draw: Draw, mostHops: number): Omit<SpatialExample, 'kind'> {
+function size(draw: Draw, mostHops: number): Written {
   const things = draw.some(THINGS, 3 + draw.below(Math.min(6, mostHops)));
   const facts = things.slice(1).map((larger, i): Link => {
     const fact = { thing: larger, word: 'larger', from: things[i]!, x: 1, y: 0 };
@@ -218,9 +273,11 @@ function size(draw: Draw, mostHops: number): Omit<SpatialExample, 'kind'> {
   const [a, b] = draw.some([...things.keys()], 2) as [number, number];
   const word = draw.pick(['larger', 'smaller']);
   const told = draw.shuffled(facts);
+  const text = told.map((fact) => `The ${fact.thing} is ${fact.word} than the ${fact.from}.`).join(' ');
   return {
+    facts: { text, links: told, wordOf: sizeWord },
     hops: Math.abs(a - b),
-    prompt: `${told.map(({ thing, word, from }) => `The ${thing} is ${word} than the ${from}.`).join(' ')} Is the ${things[a]} ${word} than the ${things[b]}?`,
+    prompt: `${text} Is the ${things[a]} ${word} than the ${things[b]}?`,
     completion: a > b === (word === 'larger') ? 'yes' : 'no',
     steps: ranks(told, things[a]!, things[b]!).join(', '),
   };

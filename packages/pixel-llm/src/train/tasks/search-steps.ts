@@ -71,7 +71,7 @@ export function searchSteps(
 }
 
 /** "X 1 left Y, Y 1 right X, ...": each fact from both its ends, with a number for each fact that begins with a thing. */
-function toldFromBothEnds(
+export function toldFromBothEnds(
   links: readonly Link[],
   wordOf: WordOf,
 ): { readonly steps: string[]; readonly ends: ReadonlyMap<string, readonly Link[]> } {
