@@ -37,7 +37,8 @@ interface Found {
 }
 
 /**
- * The facts from both ends, then the search: "at a X ..." begins the facts of X, of which each leads back or to a place with a letter of its own.
+ * The facts from both ends, then the search, to the place that is asked for: "at a X ..." begins the facts of X, of which each leads back or to a place
+ * with a letter of its own.
  * `record` says what is known of a place from the link that led to it (its `from` is the place before), or of the start from none.
  * Undefined where no facts connect the two, where they go round, or where there are more places than letters.
  */
@@ -48,10 +49,11 @@ export function searchSteps(
   wordOf: WordOf,
   record: (name: string, seen: Link | undefined) => string,
 ): string[] | undefined {
-  const { steps, ends } = toldFromBothEnds(links, wordOf);
+  const { steps, ends } = toldFromBothEnds(links, wordOf, end);
   const found: Found[] = [{ name: start, before: undefined, record: record(start, undefined) }];
   for (const [index, place] of found.entries()) {
     steps.push(`at ${LETTERS[index]} ${place.record}`);
+    if (place.name === end) return [...steps, asked(end)];
     const numbered = ends.get(place.name) ?? [];
     for (const [i, link] of numbered.entries()) {
       const isBack = link.from === place.before;
@@ -63,27 +65,34 @@ export function searchSteps(
       const next = { name: link.from, before: place.name, record: record(link.from, seen) };
       steps.push(`${letter} ${next.record}`);
       found.push(next);
-      if (next.name === end) return steps;
     }
     steps.push(`${place.name} ${numbered.length + 1} none`);
   }
   return undefined;
 }
 
-/** "X 1 left Y, Y 1 right X, ...": each fact from both its ends, with a number for each fact that begins with a thing. */
+/**
+ * "X 1 left Y, Y 1 right X, ...": each fact from both its ends, with a number for each fact that begins with a thing. What is asked for comes first, as a
+ * fact of its own: so a search need not compare what it finds with the question.
+ */
 export function toldFromBothEnds(
   links: readonly Link[],
   wordOf: WordOf,
+  end?: string,
 ): { readonly steps: string[]; readonly ends: ReadonlyMap<string, readonly Link[]> } {
   const ends = new Map<string, Link[]>();
-  const steps = links.flatMap((link) =>
-    [link, converse(link, wordOf)].map((end) => {
-      const list = ends.get(end.thing) ?? [];
-      ends.set(end.thing, list);
-      return numberedEnd(end, list.push(end) - 1);
-    }),
-  );
+  const steps = end === undefined ? [] : [asked(end)];
+  for (const link of links.flatMap((link) => [link, converse(link, wordOf)])) {
+    const list = ends.get(link.thing) ?? [];
+    ends.set(link.thing, list);
+    steps.push(numberedEnd(link, list.length + (link.thing === end ? 1 : 0)));
+    list.push(link);
+  }
   return { steps, ends };
+}
+
+function asked(end: string): string {
+  return `${end} 1 asked`;
 }
 
 function numberedEnd({ thing, word, from }: Link, index: number): string {
