@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { withoutSteps, withSteps } from '../tasks/question.ts';
 import { solveSpatial } from './solve-spatial.ts';
-import { DIRECTIONS, SPATIAL_KINDS, type SpatialKind, writeSpatial } from './spatial.ts';
+import { DIRECTIONS, SPATIAL_KINDS, type SpatialKind, writeRecall, writeSpatial } from './spatial.ts';
 
 for (const kind of SPATIAL_KINDS) {
   test(`every ${kind} question has one answer, which a search from its text finds`, () => {
@@ -29,7 +29,7 @@ test('a relation is searched: things are where they are told to be from the star
     const facts = prompt.replace(/Where is.*/, '');
     const [, end, start] = /Where is the (\w+) from the (\w+)\?/.exec(prompt)!;
     assert.ok(steps.includes(`at a ${start} 0 0`), line);
-    const found = steps.flatMap((step) => [...(/^[a-z] (\w+) (-?\d+) (-?\d+) \w+$/.exec(step) ?? [])].slice(1, 4));
+    const found = steps.flatMap((step) => [...(/^at [a-z] (\w+) (-?\d+) (-?\d+) \w+$/.exec(step) ?? [])].slice(1, 4));
     for (let i = 0; i < found.length; i += 3) {
       const [thing, x, y] = [found[i], Math.sign(Number(found[i + 1])), Math.sign(Number(found[i + 2]))];
       const words = DIRECTIONS.find((one) => one.x === x && one.y === y)!.words.replace(/ of$/, '');
@@ -61,12 +61,23 @@ test('a way is searched from its end, then told from its start', () => {
   }
 });
 
+test('what is to be recalled is told from both ends, then the same in another order', () => {
+  for (let example = 0; example < 300; example++) {
+    const { kind, hops, prompt, completion } = writeRecall(11, example, { mostHops: 4 });
+    const [told, again] = completion.split('; ').map((part) => part.split(', '));
+    assert.equal(told!.length, 2 * hops, kind);
+    assert.deepEqual(again!.toSorted(), told!.toSorted());
+    assert.equal(prompt.match(/ is /g)!.length, hops);
+  }
+  assert.throws(() => writeRecall(11, 0, { kind: 'region' }), { code: 'bad-argument' });
+});
+
 test('sizes are searched as ranks, and compared at the end', () => {
   for (const { prompt, steps, answer, line } of stepsOf('size')) {
     const [, a, word, b] = /Is the (\w+) (\w+) than the (\w+)\?/.exec(prompt)!;
-    const [found, last] = steps.slice(-2);
+    const [found, , last] = steps.slice(-3);
     assert.ok(steps.includes(`at a ${a} 0`), line);
-    const [, thing, rank] = /^[a-z] (\w+) (-?\d+) \w+$/.exec(found!)!;
+    const [, thing, rank] = /^at [a-z] (\w+) (-?\d+) \w+$/.exec(found!)!;
     assert.equal(thing, b, line);
     const isSmaller = Number(rank) > 0;
     assert.equal(last, `${a} ${isSmaller ? 'smaller' : 'larger'} ${b}`, line);

@@ -26,8 +26,9 @@ test('facts are told from both ends, and each step of the search follows from th
     const links = tree(2 + below(9), below);
     const [start, end] = ['T0', `T${1 + below(links.length)}`];
     const { steps, end: point } = placingSteps(links, start, end, wordOf)!;
-    const clauses = steps.split(', ');
-    const ends = clauses.slice(0, 2 * links.length);
+    const [first, ...clauses] = steps.split(', ');
+    const ends = clauses.splice(0, 2 * links.length);
+    assert.equal(first, `${end} 1 asked`);
     for (const [i, { thing, word, from, x, y }] of links.entries()) {
       const numbers = [ends[2 * i]!, ends[2 * i + 1]!].map((told, j) => {
         const [name, number, ...rest] = told.split(' ');
@@ -35,12 +36,14 @@ test('facts are told from both ends, and each step of the search follows from th
         return [name, number];
       });
       for (const [j, [name, number]] of numbers.entries()) {
-        const before = ends.slice(0, 2 * i + j).filter((told) => told.startsWith(`${name} `));
+        const before: string[] = [first!, ...ends.slice(0, 2 * i + j)].filter((told) => told.startsWith(`${name} `));
         assert.equal(Number(number), before.length + 1, steps);
       }
     }
-    replay(clauses.slice(ends.length), ends, links);
-    assert.equal(clauses.at(-1)!.split(' ').slice(1, 4).join(' '), `${end} ${point.x} ${point.y}`, steps);
+    const [place, found] = [clauses.at(-2)!, clauses.pop()];
+    replay(clauses, ends, links);
+    assert.equal(place.split(' ').slice(2, 5).join(' '), `${end} ${point.x} ${point.y}`, steps);
+    assert.equal(found, first);
   }
 });
 
@@ -80,8 +83,8 @@ test('nothing is written where no facts connect the two, where they go round, or
   const record = (name: string): string => name;
   const search = (links: readonly Link[], end: string) => searchSteps(links, 'A', end, wordOf, record);
   assert.deepEqual(search([link('B', 'A', 1, 0)], 'B'), [
-    ...['B 1 right A', 'A 1 left B'],
-    ...['at a A', 'A 1 left B', 'b B'],
+    ...['B 1 asked', 'B 2 right A', 'A 1 left B'],
+    ...['at a A', 'A 1 left B', 'b B', 'A 2 none', 'at b B', 'B 1 asked'],
   ]);
   assert.equal(search([link('B', 'A', 1, 0)], 'C'), undefined);
   assert.equal(search([link('B', 'A', 1, 0), link('C', 'B', 1, 0), link('A', 'C', 1, 0)], 'D'), undefined);

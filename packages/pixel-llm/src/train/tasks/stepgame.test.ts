@@ -31,12 +31,12 @@ test('what a form of sentence says is learned by majority, and steps come of it'
   assert.deepEqual(
     questions.map((question) => forms.answerWithSteps(question)),
     [
-      'P 1 above Q, Q 1 below P, at a Q 0 0, Q 1 below P, b P 0 1 Q: above',
-      'P 1 above Q, Q 1 below P, at a P 0 0, P 1 above Q, b Q 0 -1 P: below',
+      'P 1 asked, P 2 above Q, Q 1 below P, at a Q 0 0, Q 1 below P, b P 0 1 Q, Q 2 none, at b P 0 1 Q, P 1 asked: above',
+      'Q 1 asked, P 1 above Q, Q 2 below P, at a P 0 0, P 1 above Q, b Q 0 -1 P, P 2 none, at b Q 0 -1 P, Q 1 asked: below',
       // A label that contradicts its form stays, without steps.
       'left',
-      'T 1 left U, U 1 right T, at a T 0 0, T 1 left U, b U 1 0 T: right',
-      'V 1 above W, W 1 below V, W 2 left Z, Z 1 right W, at a Z 0 0, Z 1 right W, b W -1 0 Z, Z 2 none, at b W -1 0 Z, W 1 below V, c V -1 1 W: upper-left',
+      'U 1 asked, T 1 left U, U 2 right T, at a T 0 0, T 1 left U, b U 1 0 T, T 2 none, at b U 1 0 T, U 1 asked: right',
+      'V 1 asked, V 2 above W, W 1 below V, W 2 left Z, Z 1 right W, at a Z 0 0, Z 1 right W, b W -1 0 Z, Z 2 none, at b W -1 0 Z, W 1 below V, c V -1 1 W, W 2 left Z back, W 3 none, at c V -1 1 W, V 1 asked: upper-left',
       'right',
     ],
   );
@@ -50,8 +50,9 @@ test('letters are exchanged alike in story and question', () => {
     const other = renamed(question!, choiceSource(1, example));
     assert.equal(other.answer, 'upper-left');
     const steps = forms.answerWithSteps(other).split(', ');
-    assert.match(steps[4]!, /^at a [A-Z] 0 0$/);
-    assert.match(steps.at(-1)!, /^c [A-Z] -1 1 [A-Z]: upper-left$/);
+    assert.match(steps[5]!, /^at a [A-Z] 0 0$/);
+    assert.match(steps.at(-2)!, /^at c [A-Z] -1 1 [A-Z]$/);
+    assert.match(steps.at(-1)!, /^[A-Z] 1 asked: upper-left$/);
     assert.ok(promptOf(other).endsWith('?'));
   }
 });
@@ -68,7 +69,7 @@ test('sentences in new company make stories whose labels follow from what the fo
     const [steps = '', answer] = forms.answerWithSteps(made).split(': ');
     if (answer === undefined) continue;
     assert.equal(answer, made.answer);
-    const [x = 0, y = 0] = steps.split(' ').slice(-3, -1).map(Number);
+    const [x = 0, y = 0] = steps.split(', ').at(-2)!.split(' ').slice(3, 5).map(Number);
     const words = [
       ['lower-left', 'left', 'upper-left'],
       ['below', 'overlap', 'above'],
