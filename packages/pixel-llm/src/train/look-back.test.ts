@@ -4,7 +4,6 @@ import { gaussians } from './gaussians.ts';
 import { lookBack } from './look-back.ts';
 
 const POSITIONS = 60;
-const REST = { name: 'new', layers: 2, hidden: 64, contextLength: 128 };
 
 for (const shape of [
   { dim: 128, heads: 4, kvHeads: 4, ropeBase: 1_000_000 },
@@ -17,7 +16,7 @@ for (const shape of [
       gaussians(1, stream, rows * dim, scale / Math.sqrt(dim));
     const [embedding, query, key, output] = [random(0, POSITIONS, 0.5), random(1, dim), random(2, dim), random(3, dim)];
     const quiet = output.slice();
-    lookBack({ ...REST, ...shape }, { embedding, query, key, output }, 2);
+    lookBack(shape, { embedding, query, key, output }, 2);
     assert.deepEqual(
       output,
       quiet.map((value, i) => (i % dim < (3 * dim) / 4 ? 2 * value : value)),

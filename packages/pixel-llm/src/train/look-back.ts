@@ -3,8 +3,6 @@
  * before it, and one that looks for a token by that (the induction head of arXiv 2209.11895). Neither is of use before the other is there, and
  * models of this size take millions of tokens until they have both. So the first layer begins with the first kind, and only the second is learned.
  */
-import type { NewModelShape } from './new-model.ts';
-
 /** One token back, two, three: a name and its number are two. */
 const MOST_HEADS = 3;
 /** The constant in a token's embedding, beside the 0.5 that its random part is long. */
@@ -14,6 +12,14 @@ const RANDOM_LENGTH = 0.5;
 const LEAD = 5;
 /** Rotary pairs that are used, the fastest: they tell neighbours apart, the slower of them the fastest's next turn. */
 const PAIRS = 4;
+
+/** As in a new model's shape. */
+export interface HeadShape {
+  readonly dim: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly ropeBase?: number | undefined;
+}
 
 /** Matrices of the first layer and the embedding, row after row of `dim` columns. */
 export interface FirstLayer {
@@ -28,7 +34,7 @@ export interface FirstLayer {
  * alone, through the rotary positions, and is largest where the query's lag undoes it. `loudness` multiplies what these heads add, which is not to
  * begin silent.
  */
-export function lookBack(shape: NewModelShape, { embedding, query, key, output }: FirstLayer, loudness: number): void {
+export function lookBack(shape: HeadShape, { embedding, query, key, output }: FirstLayer, loudness: number): void {
   const { dim, heads, kvHeads, ropeBase = 10_000 } = shape;
   for (let at = 0; at < embedding.length; at += dim) embedding[at] = CONSTANT;
   const size = dim / heads;
