@@ -63,10 +63,11 @@ const SCORES = [
   { model: 'babi-17', file: 'babi_en10k_qa17_positional-reasoning_train.txt', parse: parseBabi, least: 0.97 },
   { model: 'babi-19', file: 'babi_en10k_qa19_path-finding_train.txt', parse: parseBabi, least: 0.98 },
   { model: 'stepgame', file: 'clean_qa1_train.json', parse: parseStepgame, least: 0.97 },
+  { model: 'stepgame', file: 'clean_qa2_train.json', parse: parseStepgame, least: 0.92 },
 ] as const;
 
 for (const { model: name, file, parse, least } of SCORES) {
-  goldenTest(`models/${name}.pxi.png answers ${100 * least} % of held-out questions`, async () => {
+  goldenTest(`models/${name}.pxi.png answers ${100 * least} % of the held-out questions of ${file}`, async () => {
     const questions: readonly Question[] = parse(file, readFileSync(golden(`spatial/${file}`), 'utf8'));
     const heldOut = partOf(questions, 'held-out').slice(0, process.env.PIXEL_FULL === '1' ? undefined : 200);
     await using model = await loadModel(join(MODELS, `${name}.pxi.png`), { device: 'cpu', sequences: 8 });
