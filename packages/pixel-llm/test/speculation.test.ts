@@ -51,6 +51,16 @@ describe('Speculation', () => {
       ),
     );
     const phrase = fc.array(fc.integer({ min: 3, max: 120 }), { minLength: 1, maxLength: 12 });
+    // Such a text repeats itself for ever.
+    const repeating: GenerateOptions = {
+      temperature: 0,
+      logitBias: [
+        [40, 60],
+        [41, 59],
+      ],
+      frequencyPenalty: 1,
+      repeatWindow: 3,
+    };
     const cases = fc.record({
       model: fc.constantFrom(...models),
       prompt: fc.tuple(phrase, phrase, fc.integer({ min: 1, max: 5 })).map(
@@ -68,16 +78,7 @@ describe('Speculation', () => {
         { temperature: 0, logprobs: 2, stop: ['e', 'the'] },
         { temperature: 0.3, seed: 5 },
         { temperature: 1, topK: 3, seed: 6, frequencyPenalty: 0.2 },
-        // Such a text repeats itself for ever.
-        {
-          temperature: 0,
-          logitBias: [
-            [40, 60],
-            [41, 59],
-          ],
-          frequencyPenalty: 1,
-          repeatWindow: 3,
-        },
+        repeating,
       ),
     });
     let accepted = 0;
@@ -97,7 +98,13 @@ describe('Speculation', () => {
         accepted += fast.speculation?.accepted ?? 0;
         refused += (fast.speculation?.drafted ?? 0) - (fast.speculation?.accepted ?? 0);
       }),
-      { numRuns: 60 },
+      // One of each model that is sure to guess right, so that the counts below hold whatever is drawn.
+      {
+        numRuns: 60,
+        examples: models.map((model) => [
+          { model, prompt: [5, 6, 7, 5, 6, 7, 5], guesses: 4, maxTokens: 60, options: repeating },
+        ]),
+      },
     );
     assert.ok(accepted > 100 && refused > 20, `${accepted} right, ${refused} wrong`);
     for (const model of models) await model.dispose();
