@@ -71,7 +71,7 @@ describe('Speculation', () => {
             .concat(a) as number[],
       ),
       guesses: fc.integer({ min: 1, max: 12 }),
-      maxTokens: fc.constantFrom(1, 2, 30, undefined),
+      maxTokens: fc.constantFrom<(number | undefined)[]>(1, 2, 30, undefined),
       options: fc.constantFrom<GenerateOptions>(
         { temperature: 0 },
         { temperature: 0, repeatPenalty: 1.3, repeatWindow: 5 },
@@ -101,7 +101,7 @@ describe('Speculation', () => {
       // One of each model that is sure to guess right, so that the counts below hold whatever is drawn.
       {
         numRuns: 60,
-        examples: models.map((model) => [
+        examples: models.map((model): [typeof cases extends fc.Arbitrary<infer Case> ? Case : never] => [
           { model, prompt: [5, 6, 7, 5, 6, 7, 5], guesses: 4, maxTokens: 60, options: repeating },
         ]),
       },
