@@ -1,6 +1,6 @@
 /**
  * Products with one token: each group of four rows is read once, in the order it lies in memory, two groups side by side that share
- * what is loaded of the activations. What limits them is memory, and on some machines its latency (see `touch`).
+ * what is loaded of the activations. What limits them is memory, and on some machines its latency (see touch.ts).
  *
  * The arithmetic, here and in tiles.ts, operation by operation, so that both give the same bits: for each block in turn,
  * acc = multiplyAdd(f32(exact integer dot), weight scale x activation scale, acc); where there are minimums also
@@ -34,10 +34,7 @@ import {
   total,
 } from './dot';
 import { FIRST_SUM, META_BYTES, SCALED_SUM, SECOND_SUM, SUM } from './quantize';
-
-/** How far ahead lines are touched. Memory after the last weight must reach this far, twice. */
-@inline
-const AHEAD: usize = 640;
+import { touch } from './touch';
 
 /** Products of a [rows, 32 x blocks] matrix with one token's activations `q`, of which `meta` says scales and sums. */
 @inline
@@ -381,27 +378,4 @@ function loadVector(p: usize, v: i32): v128 {
   if (v === 4) return v128.load(p, 64);
   if (v === 5) return v128.load(p, 80);
   return v === 6 ? v128.load(p, 96) : v128.load(p, 112);
-}
-
-/**
- * Every 512 bytes or so, the eight lines AHEAD; five-bit blocks need ten, six-bit ones twelve. It helps on Intel's processors and halves
- * the speed on AMD's, whose prefetchers follow two streams by themselves: those that sum in pairs are left alone.
- */
-@inline
-export function touch(bits: i32, way: i32, block: i32, p: usize): void {
-  if (way === PAIRS || block & (bits === 8 ? 3 : 7)) return;
-  load<u8>(p, AHEAD);
-  load<u8>(p, AHEAD + 64);
-  load<u8>(p, AHEAD + 128);
-  load<u8>(p, AHEAD + 192);
-  load<u8>(p, AHEAD + 256);
-  load<u8>(p, AHEAD + 320);
-  load<u8>(p, AHEAD + 384);
-  load<u8>(p, AHEAD + 448);
-  if (bits !== 5 && bits !== 6) return;
-  load<u8>(p, AHEAD + 512);
-  load<u8>(p, AHEAD + 576);
-  if (bits === 5) return;
-  load<u8>(p, AHEAD + 640);
-  load<u8>(p, AHEAD + 704);
 }
